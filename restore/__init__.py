@@ -1,0 +1,1 @@
+"""Repair damaged photographs with convolutional networks."""
