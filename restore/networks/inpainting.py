@@ -1,0 +1,107 @@
+"""The generator behind the brush: fills holes."""
+
+from collections.abc import Sequence
+
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from restore.backbones.base import Backbone
+from restore.networks.base import Network
+from restore.networks.restoration import build_parts, start_as_identity
+from restore.nn.blocks import Bottleneck
+
+
+class Inpainting(Network):
+    """Encoder, dilated trunk with 1x1 bottlenecks and batch norm, decoder; the hole enters filled and the residual is predicted.
+
+    Dilated bottlenecks after Yu, Koltun 2016, "Multi-Scale Context Aggregation by Dilated Convolutions"; that a dilated trunk
+    serves inpainting almost as well as Fourier convolutions: Suvorov et al. 2022, "LaMa", table 3.
+
+    Args:
+        encoder: A backbone on 4 channels (RGB and the mask) whose finest map is at half the input's size.
+        trunk: Works on the encoder's coarsest map.
+        decoder: Maps the encoder's maps to one at their finest size.
+    """
+
+    takes_mask = True
+
+    def __init__(self, encoder: Backbone, trunk: nn.Module, decoder: nn.Module) -> None:
+        super().__init__()
+        self.encoder, self.trunk, self.decoder = encoder, trunk, decoder
+        self.tail = nn.Conv2d(encoder.channels[0], 12, 3, padding=1)
+        self.multiple_of = self.min_size = encoder.reductions[-1]
+        start_as_identity(self)
+
+    def forward(self, x: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+        """Fill holes.
+
+        Args:
+            x: Pictures (N, 3, H, W), float in [0, 1]; H and W multiples of ``multiple_of``. What lies in the hole is ignored.
+            mask: Holes (N, 1, H, W), 1 = repair.
+
+        Returns:
+            Pictures (N, 3, H, W), not clipped; only their hole pixels are meant to be used.
+        """
+        x = push_pull(x, mask)
+        *fine, coarse = self.encoder.features(torch.cat([x, mask.to(x.dtype)], 1))
+        decoded = self.decoder([*fine, self.trunk(coarse)])
+        return x + F.pixel_shuffle(self.tail(decoded), 2)  # (N, 3, H, W)
+
+
+def push_pull(x: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+    """Fill holes smoothly from their borders (Gortler et al. 1996, "The Lumigraph", section 3.7).
+
+    Values and known-ness are averaged together down a pyramid, then each level takes what it lacks from the coarser one.
+
+    Args:
+        x: Pictures (N, C, H, W); what lies in the hole is ignored.
+        mask: Holes (N, 1, H, W), non-zero = fill. Where nothing is known the fill is 0.
+
+    Returns:
+        ``x`` with its holes filled, (N, C, H, W).
+
+    >>> x = torch.ones(1, 3, 5, 7); mask = torch.zeros(1, 1, 5, 7); mask[..., 1:3, 2:5] = 1
+    >>> torch.equal(push_pull(x, mask), x)
+    True
+    """
+    known = (mask == 0).to(x.dtype)
+    weighted = torch.where(known > 0, x, torch.zeros((), dtype=x.dtype, device=x.device))
+    levels = [(weighted, known)]
+    while max(weighted.shape[-2:]) > 1 and bool((known == 0).any()):
+        weighted = F.avg_pool2d(weighted, 2, ceil_mode=True, count_include_pad=False)  # (N, C, H/2, W/2)
+        known = F.avg_pool2d(known, 2, ceil_mode=True, count_include_pad=False)
+        levels.append((weighted, known))
+    filled = weighted / known.clamp_min(1e-12)
+    for weighted, known in reversed(levels[:-1]):
+        coarse = F.interpolate(filled, size=weighted.shape[-2:], mode="bilinear", align_corners=False)
+        filled = torch.where(known > 0, weighted / known.clamp_min(1e-12), coarse)
+    return torch.where(mask == 0, x, filled)
+
+
+def build_trunk(channels: int, dilations: Sequence[int]) -> nn.Sequential:
+    """Residual bottlenecks of ``channels`` channels with batch norm, one for each dilation."""
+    return nn.Sequential(*(Bottleneck(channels, channels // Bottleneck.expansion, dilation=d, post_activation=False) for d in dilations))
+
+
+def build(
+    *,
+    widths: Sequence[int] = (48, 64, 96),
+    down: Sequence[int] = (2, 2, 2),
+    up: Sequence[int] = (2, 2, 2),
+    dilations: Sequence[int] = (1, 2, 4, 8, 1, 2, 4, 8),
+) -> Inpainting:
+    """Build the network with random weights.
+
+    Args:
+        widths: Channels at 1/2, 1/4, 1/8 of the size.
+        down: Residual blocks of the encoder at each scale.
+        up: Residual blocks of the decoder at each scale.
+        dilations: One bottleneck of the trunk for each.
+
+    >>> net = build(widths=(8, 8, 8))
+    >>> net(torch.zeros(1, 3, 16, 24), torch.ones(1, 1, 16, 24)).shape
+    torch.Size([1, 3, 16, 24])
+    """
+    encoder, decoder = build_parts(widths, down, up)
+    return Inpainting(encoder, build_trunk(encoder.channels[-1], dilations), decoder)

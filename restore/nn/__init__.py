@@ -1,0 +1,1 @@
+"""Layers and blocks that have two users or more."""
