@@ -33,10 +33,6 @@ def _path(mask: np.ndarray, points: np.ndarray, width: int) -> None:
     cv2.polylines(mask, [np.rint(points).astype(np.int32)], isClosed=False, color=255, thickness=max(1, width))
 
 
-def _fill(mask: np.ndarray, points: np.ndarray) -> None:
-    cv2.fillPoly(mask, [np.rint(points).astype(np.int32)], 255)
-
-
 def strokes(
     shape: Shape, *, rng: np.random.Generator, count: Count = (1, 3), vertices: Count = (4, 11), width: Range = (0.024, 0.08)
 ) -> np.ndarray:
@@ -255,7 +251,8 @@ def blobs(shape: Shape, *, rng: np.random.Generator, count: Count = (1, 3), size
         heights, phases = rng.uniform(0, 0.45, waves) / orders, rng.uniform(0, 2 * np.pi, waves)
         outline = 1 + (heights[:, None] * np.cos(orders[:, None] * angles + phases[:, None])).sum(0)
         radii = min(shape) * rng.uniform(*size) * np.maximum(outline, 0.1)
-        _fill(mask, np.stack([x * shape[1] + radii * np.cos(angles), y * shape[0] + radii * np.sin(angles)], 1))
+        points = np.stack([x * shape[1] + radii * np.cos(angles), y * shape[0] + radii * np.sin(angles)], 1)
+        cv2.fillPoly(mask, [np.rint(points).astype(np.int32)], 255)
     return mask
 
 
