@@ -93,7 +93,7 @@ class ResNet(Backbone):
                 channels, stride = width, 1
             for k in range(depth):
                 first = block(channels, width, stride=stride if k == 0 else 1, dilation=before if k == 0 else dilation)
-                channels = width * first.expansion  # type: ignore[operator]
+                channels = width * int(first.expansion)  # type: ignore[arg-type]
                 layers.append(first)
             self.stages.append(f"layer{i + 1}")
             self.add_module(self.stages[-1], nn.Sequential(*layers))

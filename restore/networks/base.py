@@ -1,6 +1,15 @@
-"""What every network says of its needs."""
+"""What every network says of its needs, and the parts that the networks share."""
+
+from collections.abc import Sequence
+from functools import partial
 
 from torch import nn
+
+from restore.backbones.resnet import ResNet
+from restore.nn.blocks import BasicBlock, UpDecoder
+
+plain_block = partial(BasicBlock, norm="none", post_activation=False)
+"""Convolution, ReLU, convolution and a shortcut: the block of the restoration networks."""
 
 
 class Network(nn.Module):
@@ -17,3 +26,18 @@ class Network(nn.Module):
     min_size: int = 1
     halo: int | None = None
     takes_mask: bool = False
+
+
+def start_as_identity(network: nn.Module, tail: nn.Conv2d) -> None:
+    """Zero the last convolution of every residual branch and of ``tail``: untrained, the network returns its input."""
+    for module in network.modules():
+        if hasattr(module, "zero_init"):
+            module.zero_init()  # type: ignore[operator]
+    for parameter in tail.parameters():
+        nn.init.zeros_(parameter)
+
+
+def build_parts(widths: Sequence[int], down: Sequence[int], up: Sequence[int]) -> tuple[ResNet, UpDecoder]:
+    """The encoder and decoder that restoration and inpainting share: ResNet stages at 1/2, 1/4, ... of ``down`` blocks, then ``up``."""
+    encoder = ResNet(plain_block, down, widths, stem="unshuffle", transition="conv", in_channels=4, num_classes=0)
+    return encoder, UpDecoder(encoder.channels, depths=up, block=plain_block)

@@ -7,8 +7,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from restore.backbones.base import Backbone
-from restore.networks.base import Network
-from restore.networks.restoration import build_parts, start_as_identity
+from restore.networks.base import Network, build_parts, start_as_identity
 from restore.nn.blocks import Bottleneck
 
 
@@ -31,7 +30,7 @@ class Inpainting(Network):
         self.encoder, self.trunk, self.decoder = encoder, trunk, decoder
         self.tail = nn.Conv2d(encoder.channels[0], 12, 3, padding=1)
         self.multiple_of = self.min_size = encoder.reductions[-1]
-        start_as_identity(self)
+        start_as_identity(self, self.tail)
 
     def forward(self, x: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
         """Fill holes.
@@ -77,6 +76,20 @@ def push_pull(x: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
         coarse = F.interpolate(filled, size=weighted.shape[-2:], mode="bilinear", align_corners=False)
         filled = torch.where(known > 0, weighted / known.clamp_min(1e-12), coarse)
     return torch.where(mask == 0, x, filled)
+
+
+def from_restoration(state: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """A denoiser's parameters as those of an inpainting network of the same widths and depths.
+
+    The weights of the fourth input channel, a noise level there and a mask here, are zeroed: the network starts as the denoiser of clean
+    pictures. Parameters that already are an inpainting network's stay as they are.
+    """
+    if any(key.startswith("trunk.") for key in state):
+        return state
+    stem = "encoder.conv1.1.weight"
+    weight = state[stem].clone()  # (width, 16, 3, 3): each colour's four pixels, then the map's
+    weight[:, 12:] = 0
+    return {**state, stem: weight}
 
 
 def build_trunk(channels: int, dilations: Sequence[int]) -> nn.Sequential:

@@ -1,19 +1,13 @@
 """The encoder-decoder that removes noise, told how much there is."""
 
 from collections.abc import Sequence
-from functools import partial
 
 import torch
 import torch.nn.functional as F
 from torch import nn
 
 from restore.backbones.base import Backbone
-from restore.backbones.resnet import ResNet
-from restore.networks.base import Network
-from restore.nn.blocks import BasicBlock, UpDecoder
-
-plain_block = partial(BasicBlock, norm="none", post_activation=False)
-"""Convolution, ReLU, convolution and a shortcut: the block of the restoration networks."""
+from restore.networks.base import Network, build_parts, start_as_identity
 
 
 class Restoration(Network):
@@ -31,7 +25,7 @@ class Restoration(Network):
         self.tail = nn.Conv2d(encoder.channels[0], 12, 3, padding=1)
         self.multiple_of = self.min_size = encoder.reductions[-1]
         self.halo = halo
-        start_as_identity(self)
+        start_as_identity(self, self.tail)
 
     def forward(self, x: torch.Tensor, level: torch.Tensor | float) -> torch.Tensor:
         """Remove noise.
@@ -58,21 +52,6 @@ def level_map(level: torch.Tensor | float, x: torch.Tensor) -> torch.Tensor:
     if level.ndim < 4:
         level = level.reshape(-1, 1, 1, 1)
     return level.expand(x.shape[0], 1, *x.shape[-2:])
-
-
-def start_as_identity(network: nn.Module) -> None:
-    """Zero the last convolution of every residual branch and of the tail: untrained, the network returns its input."""
-    for module in network.modules():
-        if hasattr(module, "zero_init"):
-            module.zero_init()
-    nn.init.zeros_(network.tail.weight)  # type: ignore[union-attr, arg-type]
-    nn.init.zeros_(network.tail.bias)  # type: ignore[union-attr, arg-type]
-
-
-def build_parts(widths: Sequence[int], down: Sequence[int], up: Sequence[int]) -> tuple[ResNet, UpDecoder]:
-    """The encoder and decoder that restoration and inpainting share: ResNet stages at 1/2, 1/4, ... of ``down`` blocks, then ``up``."""
-    encoder = ResNet(plain_block, down, widths, stem="unshuffle", transition="conv", in_channels=4, num_classes=0)
-    return encoder, UpDecoder(encoder.channels, depths=up, block=plain_block)
 
 
 def reach(down: Sequence[int], up: Sequence[int]) -> int:

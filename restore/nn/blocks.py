@@ -1,6 +1,7 @@
 """Residual blocks and the decoder that more than one network is formed from."""
 
 from collections.abc import Callable, Sequence
+from itertools import pairwise
 
 import torch
 from torch import nn
@@ -141,7 +142,7 @@ class UpDecoder(nn.Module):
     def __init__(self, channels: Sequence[int], *, depths: Sequence[int], block: BlockFactory) -> None:
         super().__init__()
         self.blocks = nn.ModuleList(nn.Sequential(*(block(c, c) for _ in range(depth))) for c, depth in zip(channels, depths, strict=True))
-        self.ups = nn.ModuleList(nn.ConvTranspose2d(coarse, fine, 2, 2) for fine, coarse in zip(channels[:-1], channels[1:], strict=True))
+        self.ups = nn.ModuleList(nn.ConvTranspose2d(coarse, fine, 2, 2) for fine, coarse in pairwise(channels))
 
     def forward(self, features: Sequence[torch.Tensor]) -> torch.Tensor:
         """Maps (N, C_i, H_i, W_i), finest first -> (N, C_0, H_0, W_0)."""

@@ -1,0 +1,1 @@
+"""One training engine and the recipes of the shipped weights."""

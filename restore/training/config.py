@@ -1,0 +1,133 @@
+"""A run as a frozen dataclass, and how its fields are overridden from the command line."""
+
+import dataclasses
+import typing
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from restore.training.objectives import Objective
+
+
+@dataclass(frozen=True, kw_only=True)
+class Config:
+    """Everything that a run depends on, apart from the photographs.
+
+    Attributes:
+        network: A key of ``networks.NETWORKS``.
+        options: Arguments of its builder.
+        objective: What the network is asked to do.
+        steps: Steps of the whole run.
+        decay: The share of the steps, at their end, that lowers the learning rate to zero.
+        warmup: The first so many steps raise it.
+        batch: Crops in a step.
+        crop: Side of a crop in pixels.
+        lr: Highest learning rate.
+        optimizer: ``"muon"`` or ``"adamw"``.
+        clip: Largest norm of the gradient.
+        ema: Decay of the averaged weights, which are the ones validated and exported.
+        precision: ``"bf16"`` (autocast) or ``"fp32"``.
+        licence: Which photographs of a manifest: ``"open"`` or ``"any"``.
+        start: A checkpoint or weight file whose parameters the run starts from; empty: random.
+        seed: Of everything that is drawn.
+        log_every: Steps between two lines of the log.
+        save_every: Steps between two checkpoints.
+        validate_every: Steps between two validations.
+        threads: Threads of torch on the CPU; 0 leaves torch's choice.
+
+    Raises:
+        ValueError: A number is out of its range.
+    """
+
+    network: str
+    objective: Objective
+    options: dict[str, Any] = field(default_factory=dict)
+    steps: int = 20_000
+    decay: float = 0.25
+    warmup: int = 200
+    batch: int = 16
+    crop: int = 64
+    lr: float = 2e-3
+    optimizer: str = "muon"
+    clip: float = 1.0
+    ema: float = 0.999
+    precision: str = "bf16"
+    licence: str = "open"
+    start: str = ""
+    seed: int = 0
+    log_every: int = 100
+    save_every: int = 500
+    validate_every: int = 2_000
+    threads: int = 0
+
+    def __post_init__(self) -> None:
+        for name in ("steps", "batch", "crop", "log_every", "save_every", "validate_every", "lr", "clip"):
+            if not getattr(self, name) > 0:
+                raise ValueError(f"{name} is {getattr(self, name)}; expected a number above 0")
+        if not 0 <= self.decay <= 1:
+            raise ValueError(f"decay is {self.decay}; expected 0 to 1, a share of the steps")
+        if not 0 <= self.ema < 1:
+            raise ValueError(f"ema is {self.ema}; expected 0 to below 1")
+        for name, choices in (("precision", ("bf16", "fp32")), ("optimizer", ("muon", "adamw")), ("licence", ("open", "any"))):
+            if getattr(self, name) not in choices:
+                raise ValueError(f"{name} is {getattr(self, name)!r}; expected one of {', '.join(choices)}")
+
+    @property
+    def plateau(self) -> int:
+        """The step at which the learning rate begins to fall."""
+        return self.steps - round(self.steps * self.decay)
+
+
+def override(config: Config, settings: Sequence[str]) -> Config:
+    """Replace fields by ``key=value`` settings; ``objective.key=value`` reaches into the objective, ``options.key`` into the options.
+
+    Values are read as the field's type: numbers, text, or numbers and names with commas between for sequences.
+
+    Raises:
+        ValueError: No ``=``, an unknown key, or a value of the wrong type.
+
+    >>> from restore.training.recipes import RECIPES
+    >>> config = override(RECIPES["denoise"](), ["lr=1e-4", "objective.sigma=0,50"])
+    >>> config.lr, config.objective.sigma
+    (0.0001, (0.0, 50.0))
+    """
+    changes: dict[str, Any] = {}
+    for setting in settings:
+        key, equals, text = setting.partition("=")
+        if not equals:
+            raise ValueError(f"setting {setting!r} has no '='; expected key=value")
+        head, _, rest = key.partition(".")
+        if head == "options" and rest:
+            options = changes.setdefault("options", dict(config.options))
+            if rest not in options:
+                raise ValueError(f"setting {key!r} is unknown; expected one of {', '.join('options.' + k for k in options)}")
+            options[rest] = parse(key, text, type(options[rest]), options[rest])
+        elif head == "objective" and rest:
+            objective = changes.get("objective", config.objective)
+            changes["objective"] = dataclasses.replace(objective, **parse_field(objective, rest, text, prefix="objective."))
+        else:
+            changes.update(parse_field(config, key, text))
+    return dataclasses.replace(config, **changes)
+
+
+def parse_field(instance: Any, key: str, text: str, *, prefix: str = "") -> dict[str, Any]:
+    """``{key: value}`` with ``text`` read as the type of the dataclass's field ``key``."""
+    kinds = typing.get_type_hints(type(instance))
+    known = [f.name for f in dataclasses.fields(instance) if f.name not in ("objective", "options")]
+    if key not in known:
+        raise ValueError(f"setting {prefix + key!r} is unknown; expected one of {', '.join(prefix + k for k in known)}")
+    return {key: parse(prefix + key, text, kinds[key], getattr(instance, key))}
+
+
+def parse(key: str, text: str, kind: Any, current: Any) -> Any:
+    """Read ``text`` as a value of ``kind``: str, int, float, or a tuple or list of the type of ``current``'s items."""
+    origin = typing.get_origin(kind) or kind
+    try:
+        if origin in (tuple, list):
+            item = type(current[0]) if len(current) else str
+            return origin(item(part) for part in text.split(","))
+        if origin not in (int, float, str):
+            raise TypeError
+        return origin(text)
+    except (ValueError, TypeError):
+        raise ValueError(f"setting {key} is {text!r}; expected {getattr(origin, '__name__', origin)} like {current!r}") from None

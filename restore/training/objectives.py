@@ -1,0 +1,149 @@
+"""What a network is asked to do with a clean crop: how it is damaged, and how the repair is judged."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+import torch
+from torch import nn
+
+from restore import degrade, losses, masks
+
+Batch = dict[str, torch.Tensor]
+
+
+class Objective(Protocol):
+    """Draws damage, judges repairs. Everything random comes from the generator that it is handed."""
+
+    def draw(self, clean: torch.Tensor, rng: np.random.Generator) -> Batch:
+        """Damage clean crops (N, 3, H, W) in [0, 1]."""
+        ...
+
+    def loss(self, network: nn.Module, batch: Batch) -> torch.Tensor:
+        """Run the network on a batch; one number to minimise."""
+        ...
+
+    def validate(self, network: nn.Module, pictures: Sequence[torch.Tensor]) -> dict[str, float]:
+        """Scores (dB, higher is better) on clean pictures (1, 3, H, W); the same damage at each call."""
+        ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class Denoise:
+    """Remove white Gaussian noise of a known level.
+
+    Attributes:
+        sigma: Lowest and highest standard deviation in 8-bit units, drawn uniformly for each crop.
+        clipped: Share of the crops whose noisy version is clipped and rounded to 8 bits, as a file would hold it.
+    """
+
+    sigma: tuple[float, float] = (0.0, 75.0)
+    clipped: float = 0.3
+
+    def draw(self, clean: torch.Tensor, rng: np.random.Generator) -> Batch:
+        """Add noise of a level drawn for each crop."""
+        count = clean.shape[0]
+        sigma = torch.from_numpy(rng.uniform(*self.sigma, count).astype(np.float32))
+        clipped = torch.from_numpy(rng.random(count) < self.clipped).reshape(-1, 1, 1, 1)
+        noisy = degrade.gaussian_noise(clean, sigma, normal(clean.shape, rng))
+        return {"clean": clean, "noisy": torch.where(clipped, degrade.quantize(noisy), noisy), "level": sigma / 255}
+
+    def loss(self, network: nn.Module, batch: Batch) -> torch.Tensor:
+        """Charbonnier distance to the clean crop."""
+        return losses.charbonnier(network(batch["noisy"], batch["level"]).float(), batch["clean"])
+
+    def validate(self, network: nn.Module, pictures: Sequence[torch.Tensor]) -> dict[str, float]:
+        """Mean PSNR at sigma 15, 25, 50 in float and 50 clipped to 8 bits."""
+        scores = {}
+        for sigma, clipped in ((15, False), (25, False), (50, False), (50, True)):
+            rng, values = np.random.default_rng(sigma), []
+            for clean in pictures:
+                noisy = degrade.gaussian_noise(clean, torch.tensor([float(sigma)]), normal(clean.shape, rng))
+                result = network(degrade.quantize(noisy) if clipped else noisy, sigma / 255).float()
+                values.append(psnr(degrade.quantize(result), clean))
+            scores[f"psnr_{sigma}{'_8bit' if clipped else ''}"] = float(np.mean(values))
+        return scores
+
+
+@dataclass(frozen=True, kw_only=True)
+class Inpaint:
+    """Fill holes.
+
+    Attributes:
+        kinds: Names in ``masks.MASKS`` that holes are drawn from, one or two for each mask.
+        area: Smallest and largest share of a crop that its holes take.
+        bank: How many masks are drawn once and then flipped and turned.
+        perceptual: Weight of the LPIPS loss beside the L1 in the hole; 0: none.
+        features: File of the LPIPS trunk (see ``losses.Perceptual``); needed with ``perceptual``.
+    """
+
+    kinds: tuple[str, ...] = ("strokes", "scratches", "text")
+    area: tuple[float, float] = (0.10, 0.35)
+    bank: int = 2000
+    perceptual: float = 0.0
+    features: str = ""
+
+    def draw(self, clean: torch.Tensor, rng: np.random.Generator) -> Batch:
+        """Cut holes drawn from the bank."""
+        bank = mask_bank(self.kinds, self.area, self.bank, clean.shape[-1])
+        holes = [np.rot90(bank[rng.integers(len(bank))], int(rng.integers(4)))[:, :: int(rng.choice((-1, 1)))] for _ in clean]
+        mask = torch.from_numpy(np.stack(holes)[:, None]).to(clean.dtype)  # (N, 1, H, W)
+        return {"clean": clean, "mask": mask}
+
+    def loss(self, network: nn.Module, batch: Batch) -> torch.Tensor:
+        """L1 in the hole and, if asked for, LPIPS of the repaired crop."""
+        clean, mask = batch["clean"], batch["mask"]
+        prediction = network(clean * (1 - mask), mask).float()
+        loss = losses.hole_l1(prediction, clean, mask)
+        if self.perceptual:
+            repaired = torch.where(mask > 0, prediction, clean)
+            loss = loss + self.perceptual * perceptual(self.features)(repaired, clean)
+        return loss
+
+    def validate(self, network: nn.Module, pictures: Sequence[torch.Tensor]) -> dict[str, float]:
+        """Mean PSNR in the hole for thin, medium and large holes; LPIPS too where its trunk is at hand."""
+        scores = {}
+        for kind in ("thin", "medium", "large"):
+            values, distances = [], []
+            for seed, clean in enumerate(pictures):
+                mask = torch.from_numpy(masks.benchmark(kind, (clean.shape[-2], clean.shape[-1]), seed) > 0).to(clean.dtype)[None, None]
+                repaired = torch.where(mask > 0, network(clean * (1 - mask), mask).float(), clean)
+                values.append(psnr(degrade.quantize(repaired), clean, mask))
+                if self.features:
+                    distances.append(float(perceptual(self.features)(repaired, clean)))
+            scores[f"psnr_{kind}"] = float(np.mean(values))
+            if distances:
+                scores[f"lpips_{kind}"] = float(np.mean(distances))
+        return scores
+
+
+def normal(shape: Sequence[int], rng: np.random.Generator) -> torch.Tensor:
+    """Standard normal samples, float32."""
+    return torch.from_numpy(rng.standard_normal(tuple(shape), np.float32))
+
+
+def psnr(prediction: torch.Tensor, target: torch.Tensor, mask: torch.Tensor | None = None) -> float:
+    """PSNR in dB of (1, C, H, W) in [0, 1]; with a mask (1, 1, H, W), over its pixels."""
+    error = (prediction - target).square()
+    mean = error.mean() if mask is None else (error * mask).sum() / (mask.sum() * error.shape[1])
+    return float(-10 * mean.log10())
+
+
+@lru_cache(maxsize=4)
+def mask_bank(kinds: tuple[str, ...], area: tuple[float, float], count: int, size: int) -> np.ndarray:
+    """``count`` masks (size, size) bool, the same at each call: a union of draws of one kind or two."""
+    rng = np.random.default_rng(0)
+    bank = np.empty((count, size, size), bool)
+    for mask in bank:
+        chosen = rng.choice(kinds, size=int(rng.integers(1, 3)))
+        mask[:] = masks.draw(tuple(chosen), (size, size), rng=rng, area=area) > 0
+    return bank
+
+
+@lru_cache(maxsize=1)
+def perceptual(features: str) -> losses.Perceptual:
+    """The LPIPS network, loaded once."""
+    return losses.Perceptual(Path(features))

@@ -1,0 +1,93 @@
+"""Optimisers and learning-rate schedules."""
+
+import torch
+from torch import nn
+
+
+class Muon(torch.optim.Optimizer):
+    """Momentum whose step is orthogonalised (Jordan et al. 2024, "Muon"), scaled so that AdamW's learning rates carry over.
+
+    A convolution's weight (out, in, k, k) is seen as a matrix (out, in * k * k). The factor ``0.2 * sqrt(max(rows, columns))``
+    gives the step AdamW's root mean square (Liu et al. 2025, "Muon is Scalable for LLM Training").
+
+    Args:
+        params: Weights of two or more dimensions.
+        lr: Learning rate.
+        momentum: Nesterov momentum.
+
+    Raises:
+        ValueError: A parameter has fewer than two dimensions.
+    """
+
+    def __init__(self, params: list[nn.Parameter], lr: float = 2e-3, momentum: float = 0.95) -> None:
+        super().__init__(params, {"lr": lr, "momentum": momentum})
+        for group in self.param_groups:
+            for parameter in group["params"]:
+                if parameter.ndim < 2:
+                    raise ValueError(f"Muon takes weights of two or more dimensions; got shape {tuple(parameter.shape)}")
+
+    @torch.no_grad()
+    def step(self, closure: None = None) -> None:  # type: ignore[override]
+        """Take one step."""
+        for group in self.param_groups:
+            for parameter in group["params"]:
+                if parameter.grad is None:
+                    continue
+                state = self.state[parameter]
+                if not state:
+                    state["momentum"] = torch.zeros_like(parameter.grad)
+                buffer = state["momentum"].lerp_(parameter.grad, 1 - group["momentum"])
+                update = parameter.grad.lerp(buffer, group["momentum"]).flatten(1)  # (out, in * k * k)
+                rows, columns = update.shape
+                step = orthogonalize(update).reshape(parameter.shape)
+                parameter.add_(step, alpha=-group["lr"] * 0.2 * max(rows, columns) ** 0.5)
+
+
+def orthogonalize(matrix: torch.Tensor, steps: int = 5) -> torch.Tensor:
+    """Move the singular values of ``matrix`` (rows, columns) near 1 with Newton-Schulz iterations of order five.
+
+    >>> values = torch.linalg.svdvals(orthogonalize(torch.randn(8, 20, generator=torch.Generator().manual_seed(0))))
+    >>> bool((values - 1).abs().max() < 0.4)
+    True
+    """
+    a, b, c = 3.4445, -4.7750, 2.0315
+    wide = matrix if matrix.shape[0] <= matrix.shape[1] else matrix.T
+    x = (wide / (wide.norm() + 1e-7)).to(torch.bfloat16)
+    for _ in range(steps):
+        gram = x @ x.T
+        x = a * x + (b * gram + c * gram @ gram) @ x
+    x = x.to(matrix.dtype)
+    return x if wide is matrix else x.T
+
+
+def build_optimizers(network: nn.Module, name: str, lr: float) -> list[torch.optim.Optimizer]:
+    """The optimisers of a network: with Muon, hidden convolutions go to it and the rest (first, last, norms, biases) to AdamW.
+
+    Args:
+        network: Its convolutions are registered in the order of the forward pass.
+        name: ``"muon"`` or ``"adamw"``.
+        lr: Learning rate of all.
+
+    Raises:
+        ValueError: Unknown name.
+    """
+    parameters = [p for p in network.parameters() if p.requires_grad]
+    if name == "adamw":
+        return [torch.optim.AdamW(parameters, lr=lr, weight_decay=0.0, betas=(0.9, 0.99))]
+    if name != "muon":
+        raise ValueError(f"optimizer {name!r} is unknown; expected 'muon' or 'adamw'")
+    convolutions = [m.weight for m in network.modules() if isinstance(m, nn.Conv2d | nn.ConvTranspose2d)]
+    hidden = {id(weight) for weight in convolutions[1:-1]}
+    return [
+        Muon([p for p in parameters if id(p) in hidden], lr=lr),
+        torch.optim.AdamW([p for p in parameters if id(p) not in hidden], lr=lr, weight_decay=0.0, betas=(0.9, 0.99)),
+    ]
+
+
+def rate(step: int, *, steps: int, warmup: int, decay: int) -> float:
+    """Share of the full learning rate at ``step``: linear warm-up, constant, then a linear decay over the last ``decay`` steps.
+
+    >>> [rate(s, steps=10, warmup=2, decay=4) for s in (0, 1, 5, 6, 8, 9)]
+    [0.5, 1.0, 1.0, 1.0, 0.5, 0.25]
+    """
+    return min(1.0, (step + 1) / max(1, warmup), (steps - step) / max(1, decay))

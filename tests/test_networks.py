@@ -1,0 +1,129 @@
+import numpy as np
+import pytest
+import torch
+
+from restore import networks
+from restore.networks.inpainting import from_restoration, push_pull
+from restore.tiling import tiled
+
+OPTIONS = {"widths": [8, 12, 16]}
+
+
+def randomised(name):
+    """A small network of random weights large enough that every path shows in the output."""
+    torch.manual_seed(0)
+    net = networks.build(name, OPTIONS).eval()
+    for parameter in net.parameters():
+        torch.nn.init.normal_(parameter, std=0.08)
+    return net
+
+
+def second_input(net, x):
+    if not net.takes_mask:
+        return torch.full((x.shape[0],), 25 / 255)
+    mask = torch.zeros(x.shape[0], 1, *x.shape[-2:])
+    mask[..., 3:9, 4:12] = 1
+    return mask
+
+
+@pytest.mark.parametrize("name", networks.NETWORKS)
+def test_untrained_network_is_the_identity_where_nothing_is_missing(name):
+    net = networks.build(name, OPTIONS).eval()
+    x = torch.rand(2, 3, 16, 24)
+    second = second_input(net, x)
+    known = torch.ones_like(x) if not net.takes_mask else 1 - second.expand_as(x)
+    assert torch.equal(net(x, second) * known, x * known)
+
+
+@pytest.mark.parametrize("name", networks.NETWORKS)
+def test_batch_equals_loop(name):
+    net = randomised(name)
+    x = torch.rand(3, 3, 24, 16)
+    second = second_input(net, x)
+    with torch.inference_mode():
+        batch = net(x, second)
+        loop = torch.cat([net(x[i : i + 1], second[i : i + 1]) for i in range(3)])
+    torch.testing.assert_close(batch, loop, atol=1e-5, rtol=0)
+
+
+@pytest.mark.parametrize("name", networks.NETWORKS)
+def test_every_parameter_receives_a_gradient(name):
+    net = randomised(name).train()
+    x = torch.rand(2, 3, 32, 32)
+    net(x, second_input(net, x)).square().mean().backward()
+    assert [key for key, p in net.named_parameters() if p.grad is None or not p.grad.any()] == []
+
+
+@pytest.mark.parametrize("name", [n for n in networks.NETWORKS if networks.build(n, OPTIONS).halo is not None])
+def test_tiles_equal_the_whole_picture(name):
+    net = randomised(name)
+
+    def run(crop):
+        x = torch.from_numpy(np.ascontiguousarray(crop)).permute(2, 0, 1)[None]
+        with torch.inference_mode():
+            return net(x, 25 / 255)[0].permute(1, 2, 0).numpy()
+
+    image = np.random.default_rng(0).random((331, 417, 3), np.float32)
+    needs = {"halo": net.halo, "multiple_of": net.multiple_of, "min_size": net.min_size}
+    whole = tiled(run, image, tile=4096, **needs)
+    assert whole.std() > 0.05
+    np.testing.assert_allclose(tiled(run, image, tile=64, **needs), whole, atol=1e-6, rtol=0)
+
+
+def test_halo_is_the_reach_and_not_more_than_a_phase_larger():
+    net = randomised("restoration").double()
+    x = torch.zeros(1, 3, 512, 512, dtype=torch.double, requires_grad=True)
+    (gradient,) = torch.autograd.grad(net(x, 0.1)[0, :, 256, 256].sum(), x)
+    reach = 256 - int(gradient.abs().sum((0, 1, 3)).nonzero().min())
+    assert net.halo - net.multiple_of < reach <= net.halo
+
+
+def test_level_may_be_a_number_a_vector_or_a_map():
+    net = randomised("restoration")
+    x = torch.rand(2, 3, 16, 16)
+    number = net(x, 0.2)
+    assert torch.equal(number, net(x, torch.full((2,), 0.2)))
+    assert torch.equal(number, net(x, torch.full((2, 1, 16, 16), 0.2)))
+    assert not torch.allclose(number, net(x, 0.1))
+
+
+def test_what_lies_in_the_hole_is_ignored():
+    net = randomised("inpainting")
+    x, mask = torch.rand(1, 3, 32, 32), torch.zeros(1, 1, 32, 32)
+    mask[..., 8:20, 10:30] = 1
+    assert torch.equal(net(x, mask), net(torch.where(mask > 0, torch.full_like(x, float("nan")), x), mask))
+
+
+@pytest.mark.parametrize("size", [(1, 1), (5, 7), (32, 33)])
+def test_push_pull_keeps_what_is_known_and_stays_within_its_range(size):
+    x, mask = torch.rand(2, 3, *size), (torch.rand(2, 1, *size) < 0.6).float()
+    mask[..., 0, 0] = 0
+    filled = push_pull(x, mask)
+    known = mask.expand_as(x) == 0
+    assert torch.equal(filled[known], x[known])
+    for i in range(2):
+        for c in range(3):
+            values = x[i, c][mask[i, 0] == 0]
+            assert values.min() - 1e-6 <= filled[i, c].min()
+            assert filled[i, c].max() <= values.max() + 1e-6
+
+
+def test_push_pull_of_nothing_known_is_zero():
+    assert torch.equal(push_pull(torch.rand(1, 3, 8, 8), torch.ones(1, 1, 8, 8)), torch.zeros(1, 3, 8, 8))
+
+
+def test_inpainting_starts_as_the_denoiser_at_level_zero():
+    denoiser, generator = randomised("restoration"), networks.build("inpainting", OPTIONS).eval()
+    missing = generator.load_state_dict(from_restoration(denoiser.state_dict()), strict=False)
+    assert missing.unexpected_keys == []
+    assert all(key.startswith("trunk.") for key in missing.missing_keys)
+    x, mask = torch.rand(1, 3, 32, 32), torch.zeros(1, 1, 32, 32)
+    mask[..., 8:20, 10:30] = 1
+    torch.testing.assert_close(generator(x, mask), denoiser(push_pull(x, mask), 0.0))
+
+
+def test_options_and_names_are_checked():
+    with pytest.raises(ValueError, match="network 'unet' is unknown; expected one of restoration, inpainting"):
+        networks.build("unet")
+    with pytest.raises(ValueError, match="options {'depth': 3} do not fit network 'restoration'"):
+        networks.build("restoration", {"depth": 3})

@@ -1,0 +1,60 @@
+import pytest
+import torch
+
+from restore.nn.blocks import BasicBlock, Bottleneck, UpDecoder
+from restore.nn.layers import ACTIVATIONS, NORMS, activation_layer, norm_layer, resize_to
+
+
+@pytest.mark.parametrize("kind", NORMS)
+def test_norms_keep_the_shape(kind):
+    x = torch.randn(2, 8, 5, 5)
+    y = norm_layer(kind, 8)(x)
+    assert y.shape == x.shape
+    assert torch.equal(x, y) == (kind == "none")
+
+
+@pytest.mark.parametrize("kind", ACTIVATIONS)
+def test_activations_equal_their_formulas(kind):
+    x = torch.linspace(-2, 2, 9)
+    oracle = {
+        "relu": x.clamp_min(0),
+        "leaky_relu": torch.where(x > 0, x, 0.1 * x),
+        "tanh": (x.exp() - (-x).exp()) / (x.exp() + (-x).exp()),
+        "sigmoid": 1 / (1 + (-x).exp()),
+        "none": x,
+    }
+    torch.testing.assert_close(activation_layer(kind)(x.clone()), oracle[kind])
+
+
+def test_unknown_names_are_named():
+    with pytest.raises(ValueError, match="norm 'spectral' is unknown; expected one of batch"):
+        norm_layer("spectral", 8)
+    with pytest.raises(ValueError, match="activation 'swish' is unknown; expected one of relu"):
+        activation_layer("swish")
+
+
+def test_resize_to_leaves_equal_sizes_alone():
+    x = torch.randn(1, 2, 4, 5)
+    assert resize_to(x, like=torch.zeros(1, 7, 4, 5)) is x
+
+
+@pytest.mark.parametrize("block", [BasicBlock, Bottleneck])
+@pytest.mark.parametrize("norm", ["batch", "none"])
+def test_zero_initialised_block_is_its_shortcut(block, norm):
+    net = block(4 * block.expansion, 4, norm=norm, post_activation=False)
+    net.zero_init()
+    x = torch.randn(2, 4 * block.expansion, 6, 6)
+    assert torch.equal(net(x), x)
+
+
+@pytest.mark.parametrize("block", [BasicBlock, Bottleneck])
+def test_post_activation_is_after_the_addition(block):
+    net = block(4 * block.expansion, 4)
+    net.zero_init()
+    x = torch.randn(2, 4 * block.expansion, 6, 6)
+    assert torch.equal(net(x), x.relu())
+
+
+def test_decoder_resizes_to_a_skip_of_odd_size():
+    decoder = UpDecoder([8, 16], depths=[1, 1], block=BasicBlock)
+    assert decoder([torch.zeros(1, 8, 7, 5), torch.zeros(1, 16, 3, 3)]).shape == (1, 8, 7, 5)
