@@ -1,0 +1,57 @@
+import dataclasses
+import json
+import runpy
+from pathlib import Path
+
+import pytest
+import torch
+from PIL import Image
+from skimage import data as photographs
+
+from restore import weights
+from restore.training import engine
+from restore.training.recipes import RECIPES
+
+SCRIPT = Path(__file__).parents[1] / "scripts" / "publish.py"
+
+
+@pytest.fixture(scope="module")
+def published(tmp_path_factory):
+    """A run of two steps, published twice under two names."""
+    root = tmp_path_factory.mktemp("publish")
+    for name in ("astronaut", "coffee"):
+        Image.fromarray(getattr(photographs, name)()).save(root / f"{name}.png")
+    options = {"widths": [8, 8, 8], "down": [1, 1, 1], "up": [1, 1, 1]}
+    config = dataclasses.replace(RECIPES["denoise"](), options=options, steps=2, batch=2, threads=1)
+    engine.train(config, source=root, out=root / "run", say=lambda line: None)
+    (root / "scores.json").write_text(json.dumps({"Kodak24 sigma 25, dB": 31.5}))
+    publish = runpy.run_path(str(SCRIPT))["publish"]
+    settings = {"task": "denoise", "recipe": "denoise", "source": root, "trained": "no time at all", "out": root / "weights"}
+    for name in ("first", "second"):
+        publish(root / "run", name=name, scores=root / "scores.json", **settings)
+    return root
+
+
+def test_published_weights_load_and_equal_the_run(published):
+    entries = weights.entries(published / "weights")
+    assert list(entries) == ["first", "second"]
+    assert entries["second"].scores == {"Kodak24 sigma 25, dB": 31.5}
+    averaged = engine.read_checkpoint(published / "run" / "checkpoint.pt")["averaged"]
+    for key, value in weights.load("first", published / "weights").state_dict().items():
+        torch.testing.assert_close(value, averaged[key], rtol=1e-3, atol=1e-6)
+
+
+def test_card_says_what_the_manifest_says(published):
+    card = (published / "weights" / "first.md").read_text("utf-8")
+    parts = ["# first", "recipe `denoise`", "no time at all", "2 photographs of one folder", "| Kodak24 sigma 25, dB | 31.5 |", "## Limits"]
+    assert [part for part in parts if part not in card] == []
+
+
+def test_limits_are_kept_when_published_again(published):
+    path = published / "weights" / "second.md"
+    path.write_text(path.read_text("utf-8").replace("(to be written)", "Not for faces."), encoding="utf-8")
+    settings = {"task": "denoise", "recipe": "denoise", "source": published, "trained": "longer", "out": published / "weights"}
+    runpy.run_path(str(SCRIPT))["publish"](published / "run", name="second", **settings)
+    card = path.read_text("utf-8")
+    assert "Not for faces." in card
+    assert "longer" in card
