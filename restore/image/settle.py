@@ -1,0 +1,122 @@
+"""Metadata after reading: the orientation is applied once, IPTC is found, thumbnails of the old pixels go."""
+
+from __future__ import annotations
+
+import dataclasses
+import io
+import re
+import struct
+
+import numpy as np
+
+from restore.image.base import Directory, ImageError, Note, Picture, Tag, numbers, parse_directory
+
+_XMP_ORIENTATION = re.compile(rb"(tiff:Orientation(?:\s*=\s*[\"']|\s*>\s*))([1-8])")
+
+
+def settle(picture: Picture, note: Note) -> Picture:
+    """Turn a picture as its EXIF (or else XMP) orientation says, reset the tag, drop thumbnails, fill in IPTC and resolution."""
+    photoshop, iptc = split_resources(picture.photoshop or b"")
+    exif, orientation, dpi = _exif(picture.exif, note)
+    xmp = picture.xmp
+    if xmp is not None:
+        said = _XMP_ORIENTATION.search(xmp)
+        orientation = orientation or (int(said[2]) if said else 0)
+        xmp = _XMP_ORIENTATION.sub(rb"\g<1>1", xmp)
+    dpi = picture.dpi or dpi
+    if orientation >= 5 and dpi is not None:
+        dpi = dpi[::-1]
+    return dataclasses.replace(
+        picture,
+        pixels=turn(picture.pixels, orientation),
+        alpha=None if picture.alpha is None else turn(picture.alpha, orientation),
+        exif=exif,
+        xmp=xmp,
+        iptc=picture.iptc or iptc,
+        photoshop=photoshop,
+        dpi=dpi,
+    )
+
+
+def turn(array: np.ndarray, orientation: int) -> np.ndarray:
+    """Bring stored rows and columns (H, W, ...) into the displayed order for an EXIF orientation 1 to 8 (0 as 1)."""
+    if orientation >= 5:
+        array = array.swapaxes(0, 1)
+    if orientation in (3, 4, 7, 8):
+        array = array[::-1]
+    if orientation in (2, 3, 6, 7):
+        array = array[:, ::-1]
+    return np.ascontiguousarray(array)
+
+
+def split_resources(blocks: bytes) -> tuple[bytes | None, bytes | None]:
+    """Split Photoshop image resources into all but IPTC and thumbnails, and the IPTC records."""
+    rest, iptc, at = b"", None, 0
+    while at + 12 <= len(blocks) and blocks[at : at + 4] in (b"8BIM", b"MeSa", b"PHUT", b"AgHg", b"DCSR"):
+        code = struct.unpack_from(">H", blocks, at + 4)[0]
+        value = at + 6 + (blocks[at + 6] // 2 + 1) * 2 + 4
+        size = int.from_bytes(blocks[value - 4 : value], "big")
+        if code == 0x0404:
+            iptc = blocks[value : value + size]
+        elif code not in (0x0409, 0x040C):  # thumbnails
+            rest += blocks[at : value + size + size % 2]
+        at = value + size + size % 2
+    return rest or None, iptc
+
+
+def _exif(exif: bytes | None, note: Note) -> tuple[bytes | None, int, tuple[float, float] | None]:
+    """Return the EXIF block with orientation 1 and without thumbnail, the orientation it had (0: none said), and its dpi."""
+    if not exif:
+        return None, 0, None
+    exif = exif.removeprefix(b"Exif\0\0")
+    try:
+        first = parse_directory(io.BytesIO(exif))
+    except ImageError:
+        note("the EXIF block is damaged and was left out")
+        return None, 0, None
+    block = bytearray(exif)
+    said = numbers(first.tags.get(274))
+    orientation = int(said[0]) if said and said[0] in range(1, 9) else 0
+    if said:
+        _patch(block, first, first.tags[274], 1)
+    if orientation >= 5:
+        inner = first.tags[34665].data if 34665 in first.tags else {}
+        _swap(block, first.tags, 256, 257)
+        _swap(block, first.tags, 282, 283)
+        _swap(block, inner if isinstance(inner, dict) else {}, 40962, 40963)
+    _drop_thumbnail(block, first)
+    x, y, unit = (numbers(first.tags.get(code)) for code in (282, 283, 296))
+    inches = {2: 1.0, 3: 2.54}.get(int(unit[0]) if unit else 2)
+    dpi = (x[0] * inches, y[0] * inches) if x and y and inches and x[0] > 0 and y[0] > 0 else None
+    return bytes(block), orientation, dpi
+
+
+def _patch(block: bytearray, directory: Directory, tag: Tag, value: int) -> None:
+    code = {1: "B", 3: "H", 4: "L"}.get(tag.type)
+    if code:
+        struct.pack_into(directory.order + code, block, tag.at, value)
+
+
+def _swap(block: bytearray, tags: dict[int, Tag], one: int, other: int) -> None:
+    """Exchange the values of two tags of one type where they stand."""
+    a, b = tags.get(one), tags.get(other)
+    if a and b and a.type == b.type and len(a.data) == len(b.data):
+        size = len(a.data)
+        block[a.at : a.at + size], block[b.at : b.at + size] = block[b.at : b.at + size], block[a.at : a.at + size]
+
+
+def _drop_thumbnail(block: bytearray, first: Directory) -> None:
+    if not first.next:
+        return
+    struct.pack_into(first.order + "L", block, first.link, 0)
+    try:
+        second = parse_directory(io.BytesIO(block), first.next)
+    except ImageError:
+        return
+    for place, length in ((513, 514), (273, 279)):
+        for at, size in zip(numbers(second.tags.get(place)), numbers(second.tags.get(length)), strict=False):
+            end = min(int(at + size), len(block))
+            if end == len(block):
+                del block[int(at) :]
+            else:
+                block[int(at) : end] = bytes(max(0, end - int(at)))
