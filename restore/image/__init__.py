@@ -261,8 +261,8 @@ def _fitted(picture: Picture, kind: str, note: Note) -> Picture:
     if picture.dtype not in form.dtypes:
         dtype = np.dtype(form.dtypes[-1])
         note(f"{kind} cannot hold {picture.dtype} samples: written as {dtype}" + (", clipped to 0 ... 1" * (picture.dtype == np.float32)))
-        planes = [None if plane is None else _rescaled(plane, dtype) for plane in (picture.pixels, picture.alpha)]
-        picture = dataclasses.replace(picture, pixels=planes[0], alpha=planes[1])
+        alpha = None if picture.alpha is None else _rescaled(picture.alpha, dtype)
+        picture = dataclasses.replace(picture, pixels=_rescaled(picture.pixels, dtype), alpha=alpha)
     return picture
 
 

@@ -56,7 +56,8 @@ def decode_avif(file: BinaryIO, max_pixels: int, note: Note) -> Picture:
         raise ImageError("this build of Pillow reads no AVIF")
     head = file.read(1 << 16)
     if (sizes := head.find(b"ispe")) > 0 and len(head) >= sizes + 16:
-        check_size(*struct.unpack_from(">LL", head, sizes + 8), max_pixels)
+        width, height = struct.unpack_from(">LL", head, sizes + 8)
+        check_size(width, height, max_pixels)
     coding = head[head.find(b"av1C") + 6] if b"av1C" in head[:-4] else 0
     file.seek(0)
     picture = _decode(AvifImageFile(file), max_pixels)
@@ -79,7 +80,7 @@ def decode_bmp(file: BinaryIO, max_pixels: int, note: Note) -> Picture:
 
 
 def _decode(image: Any, max_pixels: int) -> Picture:
-    check_size(*image.size, max_pixels)
+    check_size(image.width, image.height, max_pixels)
     if getattr(image, "n_frames", 1) > 1:
         raise ImageError(f"{image.n_frames} frames: only pictures of one frame can be restored")
     image.load()

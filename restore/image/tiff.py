@@ -27,10 +27,8 @@ from restore.image.base import (
 )
 
 # Tags that say how the samples lie, not what the picture is: written anew each time.
-_LAYOUT = frozenset(
-    (*range(254, 260), 262, 266, 273, *range(277, 282), 284, *range(288, 294), 317, 320, *range(322, 326), 330, 332, 333, 334, 336)
-    + (337, 338, 339, 340, 341, 342, 347, *range(512, 522), *range(529, 533), 37724, 50784)
-)
+_LAYOUT = {*range(254, 260), 262, 266, 273, *range(277, 282), 284, *range(288, 294), 317, 320, *range(322, 326), 330, *range(332, 343), 347}
+_LAYOUT |= {*range(512, 522), *range(529, 533), 37724, 50784}
 _BLOBS = {700: 1, 33723: 7, 34377: 1, 34675: 7}  # XMP, IPTC, Photoshop, ICC: tag and type
 _COLOURS = {0: 1, 1: 1, 2: 3, 3: 1, 5: 4, 6: 3}  # photometric interpretation -> samples without extra ones
 _EXACT = (1, 5, 8, 32946, 32773, 34925, 50000)  # compressions that are written: none, LZW, deflate, PackBits, LZMA, Zstandard
