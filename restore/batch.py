@@ -1,0 +1,378 @@
+"""Many photographs, one function: what is read, where it goes, and what came of it.
+
+`plan` looks at the folders and settles every clash before anything is computed; `run` then carries the plan out file by file. One bad
+file never stops the rest, and a file is written whole or not at all.
+"""
+
+import io
+import os
+import stat
+import sys
+import time
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+from restore.image import DEFAULT_MAX_PIXELS, SUFFIXES, ImageWarning, Picture, check_target, read, write
+
+STREAM = "-"
+"""Names standard input among the inputs, and standard output as the output."""
+
+ON_EXISTS = ("fail", "skip", "replace", "rename")
+"""What to do about an output that exists: report it, leave it, overwrite it, or take the next free name."""
+
+Progress = Callable[[float], None]
+Identity = tuple[int, int]
+
+
+class BatchError(ValueError):
+    """The inputs and the output do not go together; nothing was written."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """One picture to read and to write.
+
+    Attributes:
+        source: The file to read; None is standard input.
+        target: The file to write; None is standard output.
+        name: The source's path within the folder that was given; for a single file its name.
+    """
+
+    source: Path | None
+    target: Path | None
+    name: Path
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What came of one input.
+
+    Attributes:
+        source: The input; None is standard input.
+        target: The output, where there is one to name.
+        status: "done", "skipped" (the output existed) or "failed".
+        reason: One line on why it failed.
+        notes: What reading and writing warned of, one line each.
+        seconds: How long it took.
+    """
+
+    source: Path | None
+    target: Path | None
+    status: Literal["done", "skipped", "failed"]
+    reason: str = ""
+    notes: tuple[str, ...] = ()
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What there is to do.
+
+    Attributes:
+        jobs: To be carried out, in this order.
+        settled: What needs no work: outputs that exist, folders that cannot be read.
+    """
+
+    jobs: list[Job]
+    settled: list[Outcome] = field(default_factory=list)
+
+
+def plan(
+    inputs: Sequence[str | os.PathLike[str]],
+    out: str | os.PathLike[str],
+    *,
+    on_exists: str = "fail",
+    exclude: Sequence[str | os.PathLike[str]] = (),
+) -> Plan:
+    """Decide which picture is written where.
+
+    Folders are searched all the way down, and mirrored; hidden files and folders are passed over, links to folders followed unless they
+    lead back up. A file that is named is taken whatever its suffix.
+
+    Args:
+        inputs: Files and folders; or "-" alone, which is standard input.
+        out: A file for a single input file, else a folder: an existing one, a name that ends in a separator, or one without a suffix.
+            "-" is standard output, for a single input file.
+        on_exists: A key of `ON_EXISTS`. An input is only ever overwritten by its own result, and only with "replace".
+        exclude: Files and folders that are no photographs where a search meets them, such as the masks.
+
+    Returns:
+        The plan; nothing has been written.
+
+    Raises:
+        BatchError: Nothing to do, two inputs with one output, an output that would overwrite an input or be searched as one, or a file
+            where a folder is needed.
+
+    >>> [str(job.target) for job in plan(["a.png", "b.jpg"], "repaired").jobs]
+    ['repaired/a.png', 'repaired/b.jpg']
+    """
+    if on_exists not in ON_EXISTS:
+        raise BatchError(f"on_exists is {on_exists!r}; expected one of {', '.join(ON_EXISTS)}")
+    names = [os.fspath(path) for path in inputs]
+    if not all(names) or not names:
+        raise BatchError("no photograph is named; expected a file, a folder, or - for standard input")
+    target = os.fspath(out)
+    if STREAM in names or target == STREAM:
+        jobs, failed = [_stream(names, target)], list[Outcome]()
+    else:
+        found, failed = _search([Path(name) for name in names], Path(target), on_exists, exclude)
+        if not found and not failed:
+            raise BatchError(f"no picture in {', '.join(names)}; expected files that end in {', '.join(sorted(SUFFIXES))}")
+        jobs = _aim(found, target, single=len(names) == 1 and not os.path.isdir(names[0]))
+    jobs, settled = _settle(jobs, on_exists)
+    return Plan(jobs, failed + settled)
+
+
+def run(
+    work: Plan,
+    function: Callable[[Picture, Job, Progress], Picture],
+    *,
+    max_pixels: int = DEFAULT_MAX_PIXELS,
+    progress: Callable[[Job, float], None] | None = None,
+) -> Iterator[Outcome]:
+    """Carry a plan out, one outcome at a time.
+
+    Args:
+        work: From `plan`.
+        function: (picture, job, progress) -> picture; it may call ``progress`` with the fraction done, 0 to 1.
+        max_pixels: Larger pictures fail.
+        progress: Called with the job at hand and the fraction of it that is done.
+
+    Yields:
+        What was settled already, then what came of each job. Errors become outcomes; an interruption (Ctrl-C) is passed on.
+    """
+    yield from work.settled
+    for job in work.jobs:
+        started, reason = time.perf_counter(), ""
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always", ImageWarning)
+            try:
+                _carry_out(job, function, max_pixels, progress or (lambda job, fraction: None))
+            except Exception as error:
+                reason = _without_name(describe(error), job.source)
+        notes = []
+        for warning in caught:
+            if issubclass(warning.category, ImageWarning):
+                notes.append(_without_name(" ".join(str(warning.message).split()), job.source))
+            else:
+                warnings.warn_explicit(warning.message, warning.category, warning.filename, warning.lineno)
+        seconds = time.perf_counter() - started
+        yield Outcome(job.source, job.target, "failed" if reason else "done", reason, tuple(notes), seconds)
+
+
+def describe(error: Exception) -> str:
+    """Say what went wrong in one line.
+
+    >>> describe(FileNotFoundError(2, "No such file or directory", "a.png"))
+    'a.png: No such file or directory'
+    >>> describe(KeyError("x"))
+    "KeyError: 'x'"
+    """
+    if isinstance(error, OSError) and error.strerror:
+        return f"{error.filename}: {error.strerror}" if error.filename else error.strerror
+    text = " ".join(str(error).split())
+    expected = isinstance(error, ValueError | OSError | MemoryError | RuntimeError)
+    return text if expected and text else f"{type(error).__name__}: {text}".removesuffix(": ")
+
+
+def _without_name(line: str, source: Path | None) -> str:
+    """Take the input's own name off the front of a message, for whoever shows both."""
+    return line.removeprefix(f"{source or '<stdin>'}: ")
+
+
+class Partners:
+    """The pictures of one folder, to be found by a photograph's relative name whatever their own suffix: its masks.
+
+    Args:
+        folder: Searched as `plan` searches.
+    """
+
+    def __init__(self, folder: str | os.PathLike[str]) -> None:
+        self.folder = Path(folder)
+        self._found: dict[Path, list[Path]] = {}
+        for path, name in _Walk(self.folder).pictures():
+            self._found.setdefault(name.with_suffix(""), []).append(path)
+
+    def find(self, name: Path) -> Path:
+        """The picture that goes with a photograph.
+
+        Args:
+            name: `Job.name`.
+
+        Raises:
+            ValueError: There is none, or several of which none has the very same name.
+        """
+        paths = self._found.get(name.with_suffix(""), [])
+        same = [path for path in paths if path.name == name.name]
+        if len(same or paths) != 1:
+            wanted = self.folder / name.with_suffix(".*")
+            raise ValueError(f"several masks: {', '.join(map(str, paths))}; expected one {wanted}" if paths else f"no mask {wanted}")
+        return (same or paths)[0]
+
+
+def _stream(names: list[str], target: str) -> Job:
+    """The one job that reads standard input or writes standard output."""
+    if len(names) > 1 or (names != [STREAM] and os.path.isdir(names[0])):
+        raise BatchError(f"- stands for one picture; got {', '.join(names)} and output {target}")
+    if target != STREAM and _is_folder(target):
+        raise BatchError(f"output {target} names a folder; expected a file or - for a picture from standard input")
+    source, written = (None if text == STREAM else Path(text) for text in (names[0], target))
+    if written:
+        _check_suffix(written)
+    return Job(source, written, Path(source.name) if source else Path(STREAM))
+
+
+def _is_folder(target: str) -> bool:
+    return os.path.isdir(target) or target.endswith(("/", os.sep)) or not Path(target).suffix
+
+
+def _check_suffix(target: Path) -> None:
+    if target.suffix.lower() not in SUFFIXES:
+        raise BatchError(f"output {target} ends in {target.suffix!r}; expected one of {', '.join(sorted(SUFFIXES))}")
+
+
+def _identity(path: Path) -> Identity | None:
+    """What tells one file from another, whatever it is called; None where there is none."""
+    try:
+        status = path.stat()
+    except (OSError, ValueError):
+        return None
+    return status.st_dev, status.st_ino
+
+
+def _search(
+    inputs: list[Path], out: Path, on_exists: str, exclude: Sequence[str | os.PathLike[str]]
+) -> tuple[list[tuple[Path, Path]], list[Outcome]]:
+    """Find (path, relative name) of every picture, and the folders that cannot be read."""
+    failed: list[Outcome] = []
+    found: list[tuple[Path, Path]] = []
+    around = {_identity(parent) for parent in [out, *out.absolute().parents, *out.resolve().parents]} - {None}
+    for path in inputs:
+        if not os.path.isdir(path):
+            found.append((path, Path(path.name)))
+            continue
+        walk = _Walk(path, exclude)
+        found += walk.pictures()
+        failed += [Outcome(folder, None, "failed", _without_name(describe(error), folder)) for folder, error in walk.errors]
+        same = _identity(path) == _identity(out)
+        if walk.entered & around and not (same and on_exists == "replace"):
+            expected = "another folder, or on_exists replace" if same else "a folder outside, or it would be searched too"
+            raise BatchError(f"output {out} {'is' if same else 'lies in'} the input folder {path}; expected {expected}")
+    return found, failed
+
+
+class _Walk:
+    """A search of one folder; links that lead back up are not followed."""
+
+    def __init__(self, top: Path, exclude: Sequence[str | os.PathLike[str]] = ()) -> None:
+        self.top = top
+        self.entered: set[Identity | None] = set()
+        self.errors: list[tuple[Path, OSError]] = []
+        self._excluded = {_identity(Path(path)) for path in exclude} - {None}
+
+    def pictures(self) -> Iterator[tuple[Path, Path]]:
+        """Yield (path, path within the top folder), in the order of their names."""
+        return self._enter(self.top, frozenset())
+
+    def _enter(self, folder: Path, above: frozenset[Identity | None]) -> Iterator[tuple[Path, Path]]:
+        identity = _identity(folder)
+        if identity in above:
+            return
+        self.entered.add(identity)
+        try:
+            names = sorted(os.listdir(folder))
+        except OSError as error:
+            self.errors.append((folder, error))
+            return
+        for path in (folder / name for name in names if not name.startswith(".")):
+            if _identity(path) in self._excluded:
+                continue
+            if os.path.isdir(path):
+                yield from self._enter(path, above | {identity})
+            elif path.suffix.lower() in SUFFIXES and _is_file(path):
+                yield path, path.relative_to(self.top)
+
+
+def _is_file(path: Path) -> bool:
+    """No pipe or device; a link that leads nowhere counts, so that it is reported."""
+    try:
+        return stat.S_ISREG(path.stat().st_mode)
+    except OSError:
+        return True
+
+
+def _aim(found: list[tuple[Path, Path]], target: str, *, single: bool) -> list[Job]:
+    """Give every picture its output."""
+    if single and not _is_folder(target):
+        _check_suffix(Path(target))
+        return [Job(found[0][0], Path(target), found[0][1])]
+    if os.path.lexists(target) and not os.path.isdir(target):
+        raise BatchError(f"output {target} is a file; expected a folder for more than one photograph")
+    jobs: dict[str, Job] = {}
+    for path, name in found:
+        job = Job(path, Path(target, name), name)
+        other = jobs.setdefault(os.path.normcase(Path(target, name)), job)
+        if other.source != path and (other.source is None or _identity(other.source) != _identity(path)):
+            raise BatchError(f"{other.source} and {path} would both be written to {job.target}; expected different names")
+    return list(jobs.values())
+
+
+def _settle(jobs: list[Job], on_exists: str) -> tuple[list[Job], list[Outcome]]:
+    """Deal with outputs that exist."""
+    sources = {_identity(job.source) for job in jobs if job.source} - {None}
+    taken = {os.path.normcase(job.target) for job in jobs if job.target}
+    kept: list[Job] = []
+    settled: list[Outcome] = []
+    for job in jobs:
+        if job.target is None or not os.path.lexists(job.target):
+            kept.append(job)
+        elif on_exists == "rename":
+            kept.append(Job(job.source, _free(job.target, taken), job.name))
+        else:
+            identity = _identity(job.target)
+            own = job.source is not None and identity == _identity(job.source)
+            if identity in sources and not (own and on_exists == "replace"):
+                raise BatchError(
+                    f"output {job.target} would overwrite a photograph; expected another output, or on_exists replace for its own"
+                )
+            if on_exists == "replace":
+                kept.append(job)
+            elif on_exists == "skip":
+                settled.append(Outcome(job.source, job.target, "skipped"))
+            else:
+                settled.append(
+                    Outcome(job.source, job.target, "failed", f"{job.target} exists; expected on_exists skip, replace or rename")
+                )
+    return kept, settled
+
+
+def _free(target: Path, taken: set[str]) -> Path:
+    """The first of name-1, name-2, ... that is free; it is added to ``taken``."""
+    number = 1
+    while True:
+        candidate = target.with_name(f"{target.stem}-{number}{target.suffix}")
+        if not os.path.lexists(candidate) and os.path.normcase(candidate) not in taken:
+            taken.add(os.path.normcase(candidate))
+            return candidate
+        number += 1
+
+
+def _carry_out(
+    job: Job, function: Callable[[Picture, Job, Progress], Picture], max_pixels: int, progress: Callable[[Job, float], None]
+) -> None:
+    progress(job, 0.0)
+    picture = read(job.source or sys.stdin.buffer, max_pixels=max_pixels)
+    if job.target:
+        job.target.parent.mkdir(parents=True, exist_ok=True)
+        check_target(job.target, picture)
+    result = function(picture, job, lambda fraction: progress(job, fraction))
+    if job.target:
+        write(result, job.target)
+    else:
+        buffer = io.BytesIO()
+        write(result, buffer)
+        sys.stdout.buffer.write(buffer.getbuffer())
+        sys.stdout.buffer.flush()
