@@ -94,9 +94,8 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
     """
     place = check_place(path)
     draft = place.parent / f".restore-{secrets.token_hex(8)}.tmp"
-    flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
     try:
-        with os.fdopen(os.open(draft, flags, 0o666), "w+b") as file:
+        with open(draft, "x+b") as file:
             yield file
             file.flush()
             if place.exists():
