@@ -1,0 +1,259 @@
+"""Measure weights and classical methods on a folder of clean pictures: PSNR, SSIM, LPIPS and seconds in one table.
+
+python scripts/evaluate.py denoise --weight denoise --method bilateral,wavelet,nlm --sigma 15,25,50 --noise float,clipped
+python scripts/evaluate.py inpaint --weight inpaint --method telea,ns,biharmonic --masks thin,medium,large
+
+Noise and masks are seeded by the picture's number in its folder, so that every method and every day sees the same ones. Results
+are rounded to 8 bits before they are measured, and so is the noisy input ("none"). PSNR is over RGB; for inpainting PSNR and
+SSIM are those of the hole, LPIPS (SqueezeNet) that of the picture.
+"""
+
+import json
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Annotated, Any
+
+import cv2
+import numpy as np
+import typer
+
+from restore import Restorer, image, masks, metrics
+from restore.networks import build
+from restore.runtime import Runtime
+from restore.tasks import TASKS
+from restore.training import engine
+
+SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
+KODAK = SHARED / "dev" / "kodak24"
+FEATURES = SHARED / "lpips" / "squeezenet1_1-features.safetensors"
+Array = np.ndarray
+Denoiser = Callable[[Array, float], Array]
+app = typer.Typer(help=__doc__, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
+
+Weights = Annotated[str, typer.Option("--weight", help="Shipped weights, or checkpoints of training runs, separated by commas.")]
+Methods = Annotated[str, typer.Option("--method", help="Classical methods, separated by commas.")]
+Data = Annotated[Path, typer.Option(help="Folder of clean pictures.")]
+Crop = Annotated[int, typer.Option(min=0, help="Side of the centre crop that is measured; 0: the whole picture.")]
+Json = Annotated[Path | None, typer.Option("--json", help="File for the numbers, those of each picture too.")]
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What the options before the verb say."""
+
+    limit: int | None
+    features: Path
+    device: str
+    precision: str
+    out: Path | None
+    blind: bool
+
+
+@app.callback()
+def settings(
+    context: typer.Context,
+    limit: Annotated[int | None, typer.Option(min=1, help="Only the first so many pictures.")] = None,
+    features: Annotated[Path, typer.Option(help="ImageNet weights of LPIPS's SqueezeNet.")] = FEATURES,
+    device: Annotated[str, typer.Option(help="Device of the networks.")] = "auto",
+    precision: Annotated[str, typer.Option(help="fp32 or bf16.")] = "fp32",
+    out: Annotated[Path | None, typer.Option(help="Folder for the results, as PNG.")] = None,
+    blind: Annotated[bool, typer.Option("--blind", help="Do not tell the networks the noise level.")] = False,
+) -> None:
+    """Keep the options for the verb."""
+    context.obj = Settings(limit, features, device, precision, out, blind)
+
+
+def bilateral(noisy: Array, sigma: float) -> Array:
+    """OpenCV's; the range 5 sigma, as it adds the differences of three channels."""
+    return cv2.bilateralFilter(noisy, -1, 5 * sigma / 255, 3)
+
+
+def wavelet(noisy: Array, sigma: float) -> Array:
+    """Scikit-image's BayesShrink in YCbCr (Chang et al. 2000)."""
+    from skimage.restoration import denoise_wavelet
+
+    span = noisy.min(), np.ptp(noisy)  # it scales YCbCr by what it takes for the range, and clips
+    scaled = denoise_wavelet(
+        (noisy - span[0]) / span[1], sigma=sigma / 255 / span[1], convert2ycbcr=True, channel_axis=2, rescale_sigma=True
+    )
+    return scaled * span[1] + span[0]
+
+
+def nlm(noisy: Array, sigma: float) -> Array:
+    """Scikit-image's non-local means (Buades et al. 2005)."""
+    from skimage.restoration import denoise_nl_means
+
+    level = sigma / 255
+    return denoise_nl_means(noisy, patch_size=5, patch_distance=6, h=0.6 * level, sigma=level, channel_axis=2)
+
+
+DENOISERS: dict[str, Denoiser] = {"none": lambda noisy, sigma: noisy, "bilateral": bilateral, "wavelet": wavelet, "nlm": nlm}
+INPAINTERS = ("telea", "ns", "biharmonic")
+NOISES = ("float", "clipped")
+
+
+@app.command()
+def denoise(
+    context: typer.Context,
+    *,
+    weight: Weights = "",
+    method: Methods = "",
+    sigma: Annotated[str, typer.Option(help="Noise levels in 8-bit units, separated by commas.")] = "15,25,50",
+    noise: Annotated[str, typer.Option(help="float: as it is drawn; clipped: rounded and clipped to 8 bits.")] = "float",
+    data: Data = KODAK,
+    crop: Crop = 500,
+    json_file: Json = None,
+) -> None:
+    """Colour Gaussian noise."""
+    options: Settings = context.obj
+    contenders: dict[str, Denoiser] = {name: DENOISERS[name] for name in names(method, DENOISERS, "method")}
+    for name, function in networks("denoise", weight, options).items():
+        contenders[name] = lambda noisy, level, function=function: function(noisy, sigma=None if options.blind else level)
+    levels, rows = numbers(sigma), []
+    for kind in names(noise, NOISES, "noise"):
+        for level in levels:
+            for name, function in contenders.items():
+                scores = []
+                for number, clean in pictures(data, crop, options.limit):
+                    noisy = add_noise(clean, level, number, clipped=kind == "clipped")
+                    start = time.perf_counter()
+                    restored = function(image.to_float(noisy) if name in DENOISERS else noisy, level)
+                    seconds = time.perf_counter() - start
+                    restored = image.from_float(image.to_float(restored), np.uint8)
+                    scores.append({**measure(clean, restored, options.features), "seconds": seconds})
+                    save(options.out, f"{name}-{kind}-{level:g}-{number:02d}.png", restored)
+                rows.append({"method": name, "noise": kind, "sigma": level, **summary(scores)})
+    report(rows, json_file)
+
+
+@app.command()
+def inpaint(
+    context: typer.Context,
+    *,
+    weight: Weights = "",
+    method: Methods = "",
+    sets: Annotated[str, typer.Option("--masks", help="Sets of masks, separated by commas.")] = "thin,medium,large",
+    data: Data = KODAK,
+    crop: Crop = 500,
+    json_file: Json = None,
+) -> None:
+    """Holes."""
+    options: Settings = context.obj
+    contenders: dict[str, Callable[..., Array]] = {
+        name: partial(Restorer(device="cpu").inpaint, method=name) for name in names(method, INPAINTERS, "method")
+    }
+    contenders.update(networks("inpaint", weight, options))
+    rows = []
+    for kind in names(sets, masks.BENCHMARKS, "masks"):
+        for name, function in contenders.items():
+            scores = []
+            for number, clean in pictures(data, crop, options.limit):
+                mask = masks.benchmark(kind, clean.shape[:2], number)
+                damaged = np.where(mask[..., None] > 0, np.uint8(0), clean)  # nothing of the hole's content is left
+                start = time.perf_counter()
+                restored = function(damaged, mask)
+                seconds = time.perf_counter() - start
+                scores.append({"area": float((mask > 0).mean()), **measure(clean, restored, options.features, mask), "seconds": seconds})
+                save(options.out, f"{name}-{kind}-{number:02d}.png", restored)
+            rows.append({"method": name, "masks": kind, **summary(scores)})
+    report(rows, json_file)
+
+
+def networks(task: str, weight: str, options: Settings) -> dict[str, Callable[..., Array]]:
+    """Return name -> function that restores an array, of shipped weights (a name) and of training runs (a file beside its config.json)."""
+    found: dict[str, Callable[..., Array]] = {}
+    for name in filter(None, weight.split(",")):
+        path = Path(name)
+        if path.suffix not in (".pt", ".safetensors"):
+            found[name] = getattr(Restorer(device=options.device, precision=options.precision, weights={task: name}), task)
+            continue
+        config = json.loads((path.parent / "config.json").read_text("utf-8"))
+        network = build(config["network"], config["options"])
+        engine.start_from(path, network)
+        runtime = Runtime(network, device=options.device, precision=options.precision)
+        found[f"{path.parent.name}-{path.stem}"] = partial(TASKS[task].function, runtime=runtime)
+    return found
+
+
+def names(text: str, known: Any, option: str) -> list[str]:
+    """Split a list at its commas; every name must be known."""
+    found = [name for name in text.split(",") if name]
+    for name in found:
+        if name not in known:
+            raise typer.BadParameter(f"{name!r} is unknown, expected some of {', '.join(known)}", param_hint=f"--{option}")
+    return found
+
+
+def numbers(text: str) -> list[float]:
+    """Split a list of noise levels at its commas."""
+    try:
+        return [float(part) for part in text.split(",")]
+    except ValueError:
+        raise typer.BadParameter(f"{text!r} is not a list of numbers, expected such as 15,25,50", param_hint="--sigma") from None
+
+
+def pictures(folder: Path, crop: int, limit: int | None) -> Iterator[tuple[int, Array]]:
+    """Read the pictures of a folder by name: number and centre crop (H, W, 3) uint8."""
+    paths = sorted(path for path in folder.glob("*") if path.suffix.lower() in image.SUFFIXES)[:limit]
+    if not paths:
+        raise typer.BadParameter(f"{folder} holds no pictures", param_hint="--data")
+    for number, path in enumerate(paths):
+        pixels = image.from_float(image.to_float(image.read(path).pixels), np.uint8)
+        height, width = (min(crop or size, size) for size in pixels.shape[:2])
+        top, left = (pixels.shape[0] - height) // 2, (pixels.shape[1] - width) // 2
+        yield number, np.ascontiguousarray(np.broadcast_to(pixels[top : top + height, left : left + width], (height, width, 3)))
+
+
+def add_noise(clean: Array, sigma: float, seed: int, *, clipped: bool) -> Array:
+    """Add Gaussian noise: float32 that may leave [0, 1], or rounded and clipped to uint8; the same draw for both."""
+    noise = np.random.default_rng([seed, round(1000 * sigma)]).standard_normal(clean.shape, np.float32)
+    noisy = image.to_float(clean) + np.float32(sigma / 255) * noise
+    return image.from_float(noisy, np.uint8) if clipped else noisy
+
+
+def measure(clean: Array, restored: Array, features: Path, mask: Array | None = None) -> dict[str, float | None]:
+    """Return the scores of one picture; LPIPS is None where it is not available."""
+    try:
+        distance = metrics.lpips(clean, restored, features=features if features.exists() else None)
+    except metrics.MetricUnavailable:
+        distance = None
+    psnr, ssim = metrics.psnr(clean, restored, mask=mask), metrics.ssim(clean, restored, mask=mask)
+    return {"psnr": psnr, "ssim": ssim, "lpips": distance}
+
+
+def summary(scores: list[dict[str, float | None]]) -> dict[str, Any]:
+    """Return the mean of each score (of the seconds, the median), and the scores of each picture."""
+    columns = {key: [score[key] for score in scores] for key in scores[0]}
+    means = {key: None if None in values else float(np.mean(values)) for key, values in columns.items()}  # type: ignore[arg-type]
+    return {**means, "seconds": float(np.median(columns["seconds"])), "pictures": columns}  # type: ignore[arg-type]
+
+
+def save(folder: Path | None, name: str, picture: Array) -> None:
+    """Write a result, if a folder was given."""
+    if folder:
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        image.write(image.Picture.from_array(picture), path)
+
+
+def report(rows: list[dict[str, Any]], json_file: Path | None) -> None:
+    """Print a markdown table of the rows, and write them to a file."""
+    if not rows:
+        raise typer.BadParameter("nothing to measure: give --weight or --method")
+    form = {"psnr": "{:.2f}", "ssim": "{:.4f}", "lpips": "{:.4f}", "seconds": "{:.2f}", "area": "{:.3f}", "sigma": "{:g}"}
+    keys = [key for key in rows[0] if key != "pictures"]
+    print("| " + " | ".join(keys) + " |")
+    print("|" + "---|" * len(keys))
+    for row in rows:
+        print("| " + " | ".join("-" if row[key] is None else form.get(key, "{}").format(row[key]) for key in keys) + " |")
+    if any(row["lpips"] is None for row in rows):
+        typer.echo("LPIPS is missing: the weights of its SqueezeNet are not on this machine; give --features", err=True)
+    if json_file:
+        json_file.write_text(json.dumps(rows, indent=1) + "\n", "utf-8")
+
+
+if __name__ == "__main__":
+    app()

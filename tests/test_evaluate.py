@@ -1,0 +1,139 @@
+import importlib.util
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import skimage
+from PIL import Image
+from typer.testing import CliRunner
+
+from restore import image, masks, networks
+from restore.training import engine
+
+SCRIPT = Path(__file__).resolve().parents[1] / "scripts" / "evaluate.py"
+
+
+@pytest.fixture(scope="module")
+def script():
+    spec = importlib.util.spec_from_file_location("evaluate", SCRIPT)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("pictures")
+    Image.fromarray(skimage.data.astronaut()[100:180, 100:170]).save(folder / "b.png")
+    Image.fromarray(np.full((64, 64), 128, np.uint8)).save(folder / "a.png")
+    (folder / "notes.txt").write_text("no picture")
+    return folder
+
+
+@pytest.fixture
+def evaluate(script, folder, tmp_path, monkeypatch):
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))  # no LPIPS: the table is the same on every machine
+
+    def run(*arguments, before=()):
+        file = tmp_path / "scores.json"
+        before = ["--features", str(tmp_path / "nowhere"), *before]
+        result = CliRunner().invoke(script.app, [*before, *arguments, "--data", str(folder), "--json", str(file)])
+        return result, json.loads(file.read_text()) if file.exists() else None
+
+    return run
+
+
+def test_the_noisy_input_has_the_psnr_of_its_noise(evaluate):
+    result, rows = evaluate("denoise", "--method", "none", "--sigma", "5,25", "--noise", "float,clipped")
+    assert result.exit_code == 0, result.output
+    assert [(row["method"], row["noise"], row["sigma"]) for row in rows] == [
+        ("none", kind, sigma) for kind in ("float", "clipped") for sigma in (5, 25)
+    ]
+    for row in rows:
+        grey = row["pictures"]["psnr"][0]
+        assert grey == pytest.approx(20 * np.log10(255 / row["sigma"]), abs=0.15)
+        assert row["psnr"] == pytest.approx(np.mean(row["pictures"]["psnr"]))
+        assert len(row["pictures"]["psnr"]) == 2
+    assert [row["psnr"] for row in rows[:2]] == [row["psnr"] for row in rows[2:]]  # scores are those of 8 bits
+    table = result.stdout.splitlines()
+    assert table[:2] == ["| method | noise | sigma | psnr | ssim | lpips | seconds |", "|" + "---|" * 7]
+    assert len(table) == 2 + 4
+    assert table[2].startswith(f"| none | float | 5 | {rows[0]['psnr']:.2f} | {rows[0]['ssim']:.4f} | - | ")
+    assert "LPIPS is missing" in result.stderr
+
+
+def test_classical_denoisers_denoise(evaluate):
+    _, rows = evaluate("denoise", "--method", "none,bilateral,nlm", "--sigma", "25")
+    assert all(row["psnr"] > rows[0]["psnr"] + 3 for row in rows[1:])
+
+
+def test_noise_is_seeded_and_the_same_for_both_kinds(script):
+    clean = np.full((9, 9, 3), 250, np.uint8)
+    noisy = script.add_noise(clean, 50, 3, clipped=False)
+    assert noisy.dtype == np.float32
+    assert noisy.max() > 1
+    assert np.array_equal(script.add_noise(clean, 50, 3, clipped=True), np.rint(np.clip(noisy, 0, 1) * 255))
+    assert not np.array_equal(script.add_noise(clean, 50, 4, clipped=False), noisy)
+
+
+def test_centre_crops(script, folder):
+    found = dict(script.pictures(folder, 40, None))
+    assert list(found) == [0, 1]
+    assert np.array_equal(found[1], skimage.data.astronaut()[120:160, 115:155])
+    assert found[0].shape == (40, 40, 3)
+    assert [picture.shape for _, picture in script.pictures(folder, 0, None)] == [(64, 64, 3), (80, 70, 3)]
+
+
+def test_inpainting_is_measured_in_the_hole(evaluate, tmp_path):
+    out = tmp_path / "out"
+    result, rows = evaluate("inpaint", "--method", "telea,ns,biharmonic", "--masks", "thin,large", before=["--out", str(out)])
+    assert result.exit_code == 0, result.output
+    assert [row["method"] for row in rows] == ["telea", "ns", "biharmonic"] * 2
+    clean = skimage.data.astronaut()[100:180, 100:170]
+    for row in rows:
+        low, high = masks.BENCHMARKS[row["masks"]][1]
+        assert low <= row["area"] <= high
+        hole = masks.benchmark(row["masks"], (80, 70), 1) > 0
+        filled = image.read(out / f"{row['method']}-{row['masks']}-01.png").pixels
+        assert np.array_equal(filled[~hole], clean[~hole])
+        error = np.square(filled[hole].astype(float) - clean[hole]).mean()
+        assert row["pictures"]["psnr"][1] == pytest.approx(10 * np.log10(255**2 / error))
+    assert rows[0]["pictures"]["psnr"][0] > 45  # a grey picture is filled with its grey
+
+
+def test_a_run_of_training_is_measured(evaluate, tmp_path):
+    options = {"widths": [8, 8, 8], "down": [1, 1, 1], "up": [1, 1, 1]}
+    network = networks.build("restoration", options)
+    run = tmp_path / "run"
+    run.mkdir()
+    (run / "config.json").write_text(json.dumps({"network": "restoration", "options": options}))
+    engine.export(run / "weights.safetensors", network)
+    result, rows = evaluate("denoise", "--weight", str(run / "weights.safetensors"), "--method", "none", "--sigma", "25")
+    assert result.exit_code == 0, result.output
+    assert [row["method"] for row in rows] == ["none", "run-weights"]
+    assert rows[1]["psnr"] == pytest.approx(rows[0]["psnr"], abs=0.01)  # untrained, the network changes nothing
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["denoise"], "nothing to measure: give --weight or --method"),
+        (["denoise", "--method", "median"], "'median' is unknown, expected some of none, bilateral, wavelet, nlm"),
+        (["denoise", "--method", "none", "--noise", "salt"], "'salt' is unknown, expected some of float, clipped"),
+        (["denoise", "--method", "none", "--sigma", "15;25"], "'15;25' is not a list of numbers"),
+        (["inpaint", "--method", "none"], "'none' is unknown, expected some of telea, ns, biharmonic"),
+        (["inpaint", "--method", "ns", "--masks", "thick"], "'thick' is unknown, expected some of thin, medium, large"),
+    ],
+)
+def test_wrong_calls_say_what_is_wrong(evaluate, arguments, message):
+    result, rows = evaluate(*arguments)
+    assert result.exit_code == 2
+    assert rows is None
+    assert message in " ".join(result.stderr.replace("│", " ").split())
+
+
+def test_an_empty_folder_is_refused(script, tmp_path):
+    result = CliRunner().invoke(script.app, ["inpaint", "--method", "ns", "--data", str(tmp_path)])
+    assert result.exit_code == 2
+    assert "holds no pictures" in " ".join(result.stderr.replace("│", " ").split())
