@@ -1,0 +1,141 @@
+"""The object that people hold: it opens pictures of any kind, keeps the networks it loaded, and gives the same kind back."""
+
+import functools
+import threading
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+
+from restore import kinds, weights
+from restore.image import Picture
+from restore.kinds import Kind
+from restore.runtime import Runtime, check_precision, pick_device
+from restore.tasks import TASKS
+
+Progress = Callable[[float], None]
+
+
+class Restorer:
+    """Restores pictures, with networks that are loaded at their first use and kept.
+
+    Calling it from several threads at once is safe.
+
+    Args:
+        device: "auto" (CUDA, else Metal, else the CPU), "cpu", "cuda", "cuda:1", "mps".
+        precision: "fp32" or "bf16".
+        tile: Largest side in pixels of what a network gets at once; it shrinks by itself when memory runs out.
+        weights: Task -> name of a weight in ``restore.list_weights()``, for tasks that shall not use their default.
+
+    Raises:
+        ValueError: A device, precision, tile or task is unknown, not there or out of range.
+
+    >>> restorer = Restorer(device="cpu")
+    >>> picture, mask = np.full((8, 8), 7, np.uint8), np.eye(8, dtype=bool)
+    >>> int(restorer.inpaint(picture, mask, method="telea").max())
+    7
+    """
+
+    def __init__(self, *, device: str = "auto", precision: str = "fp32", tile: int = 512, weights: Mapping[str, str] | None = None) -> None:
+        self.device, self.precision = pick_device(device), check_precision(precision)
+        if tile < 64:
+            raise ValueError(f"tile must be at least 64 pixels, got {tile}")
+        for task in weights or {}:
+            if task not in TASKS:
+                raise ValueError(f"task {task!r} is unknown; expected one of {', '.join(TASKS)}")
+        self.tile = tile
+        self.weights = {name: (weights or {}).get(name, task.weight) for name, task in TASKS.items()}
+        self._runtimes: dict[str, Runtime] = {}
+        self._lock = threading.Lock()
+
+    def inpaint(self, image: Kind, mask: Kind, *, method: str = "learned", progress: Progress | None = None) -> Any:
+        """Fill what a mask marks; everything else, and alpha, stays bit for bit as it was.
+
+        Args:
+            image: A path, a Picture, a PIL image, an array (H, W) or (H, W, C), or a tensor (C, H, W) or (N, C, H, W);
+                see ``restore.kinds.unpack``.
+            mask: The same size, in displayed orientation. Arrays and tensors: non-zero = repair; files, PIL images and Pictures:
+                above half of their range.
+            method: "learned", "telea", "ns" or "biharmonic".
+            progress: Called with the fraction done, 0 to 1.
+
+        Returns:
+            The same kind as ``image``; a Picture for a path.
+
+        Raises:
+            TypeError: ``image`` or ``mask`` is no picture.
+            ValueError: The mask has another size or covers the whole picture, or the method is unknown.
+            ImageError: A file cannot be read, or a picture has a form that is not taken (also a ValueError).
+            WeightsError: The network's weight cannot be used.
+            MemoryError: The smallest crop does not fit.
+        """
+        pictures, repack = kinds.unpack(image)
+        holes = kinds.unpack_masks(mask, [picture.shape for picture in pictures])
+        runtime = self.runtime("inpaint") if method == "learned" else None
+        function = functools.partial(TASKS["inpaint"].function, runtime=runtime, method=method, tile=self.tile)
+        return repack(_each(pictures, progress, lambda i, **options: function(pictures[i].pixels, holes[i], **options)))
+
+    def denoise(self, image: Kind, *, sigma: float | None = None, progress: Progress | None = None) -> Any:
+        """Remove noise; alpha stays as it was.
+
+        Args:
+            image: A path, a Picture, a PIL image, an array (H, W) or (H, W, C), or a tensor (C, H, W) or (N, C, H, W);
+                see ``restore.kinds.unpack``.
+            sigma: Standard deviation of the noise in 8-bit units, 0 to 75, whatever the depth; None: estimated, picture by picture.
+            progress: Called with the fraction done, 0 to 1.
+
+        Returns:
+            The same kind as ``image``; a Picture for a path. Floats are neither clipped nor quantised.
+
+        Raises:
+            TypeError: ``image`` is no picture.
+            ValueError: ``sigma`` is out of its range.
+            ImageError: A file cannot be read, or a picture has a form that is not taken (also a ValueError).
+            WeightsError: The network's weight cannot be used.
+            MemoryError: The smallest tile does not fit.
+        """
+        pictures, repack = kinds.unpack(image)
+        function = functools.partial(TASKS["denoise"].function, runtime=self.runtime("denoise"), sigma=sigma, tile=self.tile)
+        return repack(_each(pictures, progress, lambda i, **options: function(pictures[i].pixels, **options)))
+
+    def runtime(self, task: str) -> Runtime:
+        """The network of a task, ready to run; loaded once.
+
+        Raises:
+            ValueError: The task is unknown.
+            WeightsError: Its weight cannot be used, or was trained for another task.
+        """
+        if task not in TASKS:
+            raise ValueError(f"task {task!r} is unknown; expected one of {', '.join(TASKS)}")
+        name = self.weights[task]
+        with self._lock:
+            if name not in self._runtimes:
+                trained_for = weights.entries()[name].task if name in weights.entries() else task
+                if trained_for != task:
+                    raise weights.WeightsError(f"weight {name!r} is for the task {trained_for!r}, not {task!r}")
+                self._runtimes[name] = Runtime(weights.load(name), device=self.device, precision=self.precision)
+            return self._runtimes[name]
+
+
+def _each(pictures: list[Picture], progress: Progress | None, function: Callable[..., np.ndarray]) -> list[Picture]:
+    """Restore one picture after the other; the progress of each is its share of the whole."""
+    restored = []
+    for i, picture in enumerate(pictures):
+        share = None if progress is None else lambda done, i=i: progress((i + done) / len(pictures))
+        restored.append(picture.replace(pixels=function(i, linear=picture.is_linear, progress=share)))
+    return restored
+
+
+@functools.cache
+def _shared() -> Restorer:
+    return Restorer()
+
+
+def inpaint(image: Kind, mask: Kind, *, method: str = "learned", progress: Progress | None = None) -> Any:
+    """Fill what a mask marks, on the default device; see ``Restorer.inpaint``."""
+    return _shared().inpaint(image, mask, method=method, progress=progress)
+
+
+def denoise(image: Kind, *, sigma: float | None = None, progress: Progress | None = None) -> Any:
+    """Remove noise, on the default device; see ``Restorer.denoise``."""
+    return _shared().denoise(image, sigma=sigma, progress=progress)

@@ -1,0 +1,40 @@
+"""The table of tasks: what the Restorer, the command line and the page offer.
+
+>>> sorted(TASKS)
+['denoise', 'inpaint']
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from restore.tasks.denoise import denoise
+from restore.tasks.inpaint import inpaint
+
+
+@dataclass(frozen=True)
+class Task:
+    """A row of the table.
+
+    Attributes:
+        name: Its key in ``TASKS``.
+        function: Arrays in, an array out, given a runtime.
+        weight: The weight that it uses unless told otherwise.
+        takes_mask: It repairs what a mask says.
+        summary: One line for people.
+    """
+
+    name: str
+    function: Callable[..., np.ndarray]
+    weight: str
+    takes_mask: bool
+    summary: str
+
+
+TASKS = {
+    "inpaint": Task("inpaint", inpaint, "inpaint", True, "fill what a mask marks: scratches, text, stains, things"),
+    "denoise": Task("denoise", denoise, "denoise", False, "remove noise, of a level that is given or estimated"),
+}
+
+__all__ = ["TASKS", "Task", "denoise", "inpaint"]
