@@ -139,7 +139,7 @@ def encode(picture: Picture, file: BinaryIO, note: Note) -> None:
             Image.fromarray(picture.pixels[:, :, 0] > 0).save(draft, "PNG")
         data: Any = draft.getbuffer()
     else:
-        data = memoryview(imagecodecs.png_encode(picture.to_array(), level=4))
+        data = memoryview(imagecodecs.png_encode(picture.to_array(), level=2))
     before, behind = _metadata_chunks(picture, indices is not None)
     at = bytes(data[: 1 << 16]).index(b"IDAT") - 4
     file.write(data[:33])

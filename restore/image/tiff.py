@@ -33,7 +33,7 @@ _BLOBS = {700: 1, 33723: 7, 34377: 1, 34675: 7}  # XMP, IPTC, Photoshop, ICC: ta
 _COLOURS = {0: 1, 1: 1, 2: 3, 3: 1, 5: 4, 6: 3}  # photometric interpretation -> samples without extra ones
 _EXACT = (1, 5, 8, 32946, 32773, 34925, 50000)  # compressions that are written: none, LZW, deflate, PackBits, LZMA, Zstandard
 _FAX = {2: "tiff_ccitt", 3: "group3", 4: "group4"}
-_AT_ONCE = 16 << 20  # bytes of strips or tiles in memory beside the picture
+_AT_ONCE = 4 << 20  # bytes of strips or tiles in memory beside the picture
 
 
 def decode(file: BinaryIO, max_pixels: int, note: Note) -> Picture:
