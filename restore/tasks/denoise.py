@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 import numpy as np
+from scipy.special import ndtri
 
 from restore.estimate import noise_level
 from restore.image import from_float, to_float, to_linear, to_srgb
@@ -11,6 +12,8 @@ from restore.tiling import tiled
 
 MAX_SIGMA = 75.0
 """The strongest noise that the networks are trained on, in 8-bit units."""
+COLOUR = np.array([[1, -1, 0], [1 / np.sqrt(3), 1 / np.sqrt(3), -2 / np.sqrt(3)]], np.float32) / np.float32(np.sqrt(2))
+"""Two unit vectors across the grey axis of RGB, as rows."""
 
 
 def denoise(
@@ -22,10 +25,11 @@ def denoise(
     linear: bool = False,
     progress: Callable[[float], None] | None = None,
 ) -> np.ndarray:
-    """Remove noise, tile by tile; memory is input + output in their own depth + one tile.
+    """Remove noise, tile by tile; memory is input + output in their own depth + one tile (for a grey picture, that of a colour one).
 
     Args:
         pixels: (H, W, 1) or (H, W, 3), uint8, uint16, or float32 nominally in [0, 1] (it may exceed that).
+            Three equal channels are treated as grey, and stay equal.
         runtime: A denoiser.
         sigma: Standard deviation of the noise in 8-bit units, 0 to 75, whatever the depth; None: estimated. 0 changes nothing.
         tile: Largest side of what the network gets at once, in pixels, without the halo.
@@ -47,16 +51,42 @@ def denoise(
             progress(1.0)
         return pixels.copy()
 
+    grey = pixels.shape[2] == 1 or bool((pixels[..., :1] == pixels).all())
+    image = _with_colour_noise(pixels[..., :1]) if grey else pixels
+    level = sigma / 255 * (3**0.5 if grey else 1)
+
     def clean(crop: np.ndarray) -> np.ndarray:
-        x = to_float(crop)
+        x = to_float(crop[..., :1] if grey else crop)
         if not np.isfinite(x).all():
             raise ValueError("the picture holds a NaN or an infinity; expected finite numbers")
         if linear:
             x = to_srgb(x)
-        grey = x.shape[2] == 1
-        y = runtime(np.repeat(x, 3, axis=2) if grey else x, sigma / 255)  # (h, w, 3)
         if grey:
-            y = y.mean(axis=2, keepdims=True)
+            x = x + np.float32(level) * (_normal(crop[..., 1:]) @ COLOUR)
+        y = runtime(x, level)  # (h, w, 3)
+        if grey:
+            y = np.repeat(y.mean(axis=2, keepdims=True), pixels.shape[2], axis=2)
         return from_float(to_linear(y) if linear else y, crop.dtype)
 
-    return tiled(clean, pixels, tile=tile, halo=runtime.halo, multiple_of=runtime.multiple_of, min_size=runtime.min_size, progress=progress)
+    return tiled(clean, image, tile=tile, halo=runtime.halo, multiple_of=runtime.multiple_of, min_size=runtime.min_size, progress=progress)
+
+
+def _with_colour_noise(grey: np.ndarray) -> np.ndarray:
+    """(H, W, 1) -> (H, W, 3) of the same type: beside the samples two channels of numbers that ``_normal`` turns into noise.
+
+    A colour denoiser takes noise that is equal in all channels for content. Noise of variance s in grey has the variance 3 s along
+    the grey axis of colour; colour noise of the same variance 3 s across it makes it the noise that the network knows.
+    They lie beside the samples so that a pixel gets the same noise in every tile.
+    """
+    rng = np.random.default_rng(0)
+    shape = (*grey.shape[:2], 2)
+    if grey.dtype == np.float32:
+        return np.concatenate([grey, rng.standard_normal(shape, np.float32)], 2)
+    return np.concatenate([grey, rng.integers(0, np.iinfo(grey.dtype).max, shape, grey.dtype, endpoint=True)], 2)
+
+
+def _normal(stored: np.ndarray) -> np.ndarray:
+    """Standard normal float32 numbers from uniform integers or, as they are, from float32."""
+    if stored.dtype == np.float32:
+        return stored
+    return ndtri((stored + np.float32(0.5)) / np.float32(np.iinfo(stored.dtype).max + 1))
