@@ -148,13 +148,13 @@ def test_resolution_travels_in_exif_where_the_format_has_no_place(name: str) -> 
 
 @pytest.mark.parametrize("name", ["PNG", "JPEG", "TIFF"])
 def test_iptc_and_photoshop_resources_stay(name: str) -> None:
-    app13 = b"Photoshop 3.0\0" + THUMBNAIL + CAPTION + b"8BIM\x04\x04\0\0" + struct.pack(">L", len(IPTC)) + IPTC + bytes(len(IPTC) % 2)
+    record = b"8BIM\x04\x04\0\0" + struct.pack(">L", len(IPTC)) + IPTC + bytes(len(IPTC) % 2)
+    app13 = b"Photoshop 3.0\0" + THUMBNAIL + record + CAPTION
     data = saved("JPEG", extra=b"\xff\xed" + struct.pack(">H", len(app13) + 2) + app13)
-    assert read(data).iptc == IPTC
-    assert read(data).photoshop == CAPTION
     again = rewritten(data, name)
-    assert read(again).iptc == IPTC
-    assert read(again).photoshop == CAPTION
+    for picture in (read(data), read(again)):
+        assert picture.iptc == IPTC
+        assert picture.photoshop == record + CAPTION
     if name != "PNG":
         with Image.open(io.BytesIO(again)) as opened:
             assert IptcImagePlugin.getiptcinfo(opened) == {(2, 5): b"Title", (2, 80): b"Author"}

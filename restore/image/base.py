@@ -61,7 +61,7 @@ class Picture:
         exif: EXIF block from its byte-order mark on: orientation 1, no thumbnail.
         xmp: XMP packet.
         iptc: IPTC-IIM records.
-        photoshop: Photoshop image resources other than IPTC and thumbnails.
+        photoshop: Photoshop image resources without thumbnails.
         dpi: Horizontal and vertical dots per inch.
         palette: (N, 3) or (N, 4) uint8 colours that the file indexes; used again when the pixels still fit.
         bits: 1 for a bilevel file, written so again when the pixels are still black and white.
@@ -177,8 +177,9 @@ class Picture:
         """Return the Photoshop image resources with the IPTC records among them."""
         if self.iptc is None:
             return self.photoshop
-        record = b"8BIM\x04\x04\0\0" + struct.pack(">L", len(self.iptc)) + self.iptc + bytes(len(self.iptc) % 2)
-        return (self.photoshop or b"") + record
+        record = struct.pack(">4sHHL", b"8BIM", 0x0404, 0, len(self.iptc)) + self.iptc + bytes(len(self.iptc) % 2)
+        known = self.photoshop or b""
+        return known if record in known else known + record
 
     def indices(self) -> np.ndarray | None:
         """Return the (H, W) uint8 palette indices, or None where a pixel has no colour of the palette."""
@@ -356,7 +357,7 @@ def build_directory(tags: dict[int, Tag], start: int, *, big: bool = False) -> b
         if isinstance(data, dict):
             place = behind + len(values)
             values += build_directory(data, place, big=big)
-            kind, data = (18, struct.pack("<Q", place)) if big else (4, struct.pack("<L", place))
+            kind, data = (16, struct.pack("<Q", place)) if big else (4, struct.pack("<L", place))
         if kind > 13 and not big:
             kind, data = 4, np.frombuffer(data, "<u8").astype("<u4").tobytes()
         table += struct.pack("<HH" + pointer[1], code, kind, len(data) // _SIZES[kind])

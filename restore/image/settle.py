@@ -50,18 +50,19 @@ def turn(array: np.ndarray, orientation: int) -> np.ndarray:
 
 
 def split_resources(blocks: bytes) -> tuple[bytes | None, bytes | None]:
-    """Split Photoshop image resources into all but IPTC and thumbnails, and the IPTC records."""
-    rest, iptc, at = b"", None, 0
+    """Return Photoshop image resources without thumbnails, and the IPTC records among them."""
+    kept, iptc, at = b"", None, 0
     while at + 12 <= len(blocks) and blocks[at : at + 4] in (b"8BIM", b"MeSa", b"PHUT", b"AgHg", b"DCSR"):
-        code = struct.unpack_from(">H", blocks, at + 4)[0]
+        code = int.from_bytes(blocks[at + 4 : at + 6], "big")
         value = at + 6 + (blocks[at + 6] // 2 + 1) * 2 + 4
         size = int.from_bytes(blocks[value - 4 : value], "big")
+        end = value + size + size % 2
         if code == 0x0404:
             iptc = blocks[value : value + size]
-        elif code not in (0x0409, 0x040C):  # thumbnails
-            rest += blocks[at : value + size + size % 2]
-        at = value + size + size % 2
-    return rest or None, iptc
+        if code not in (0x0409, 0x040C):  # thumbnails
+            kept += blocks[at:end]
+        at = end
+    return kept or None, iptc
 
 
 def _exif(exif: bytes | None, note: Note) -> tuple[bytes | None, int, tuple[float, float] | None]:

@@ -96,7 +96,7 @@ def _check_pages(file: BinaryIO, first: Directory, note: Note) -> None:
     """Refuse further pages; reduced copies of the first are only reported."""
     description = first.tags.get(270, Tag(2, b"")).data
     hidden = re.match(rb"ImageJ=.*?images=(\d+)", description, re.DOTALL) if isinstance(description, bytes) else None
-    pages, copies, at, seen = int(hidden[1]) if hidden else 1, 0, first.next, set[int]()
+    pages, copies, at, seen = 1, 0, first.next, set[int]()
     inner = [int(offset) for offset in numbers(first.tags.get(330))]
     while (at or inner) and at not in seen:
         page = parse_directory(file, at or inner.pop())
@@ -104,6 +104,7 @@ def _check_pages(file: BinaryIO, first: Directory, note: Note) -> None:
         kind = int((numbers(page.tags.get(254)) or [0])[0])
         copies, pages = copies + (kind & 1), pages + 1 - (kind & 1)
         at = page.next if at else 0
+    pages = max(pages, int(hidden[1]) if hidden else 1)
     if pages > 1:
         raise ImageError(f"{pages} pages: only pictures of one page can be restored")
     if copies:
@@ -233,7 +234,7 @@ def _tags(picture: Picture) -> dict[int, Tag]:
     if picture.exif is not None:
         block = parse_directory(io.BytesIO(picture.exif)).tags
         tags = {code: tag for code, tag in block.items() if code not in _LAYOUT}
-    blobs = {700: picture.xmp, 33723: picture.iptc, 34377: picture.resources() if picture.photoshop else None, 34675: picture.icc}
+    blobs = {700: picture.xmp, 33723: picture.iptc, 34377: picture.photoshop, 34675: picture.icc}
     tags |= {code: Tag(_BLOBS[code], data) for code, data in blobs.items() if data}
     if picture.dpi is not None:
         unit = {2: 1.0, 3: 2.54}.get(int((numbers(tags.get(296)) or [2])[0]), 0.0)
