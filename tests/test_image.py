@@ -120,8 +120,8 @@ def test_float_and_back_is_exact(dtype: type) -> None:
 
 
 def test_from_float_rounds_and_clips_integers_only() -> None:
-    values = np.array([-1, 0.499 / 255, 0.501 / 255, 1.5], np.float32)
-    np.testing.assert_array_equal(images.from_float(values, np.uint8), [0, 0, 1, 255])
+    values = np.array([-1, 0.499 / 255, 0.501 / 255, 1.5, np.nan], np.float32)
+    np.testing.assert_array_equal(images.from_float(values, np.uint8), [0, 0, 1, 255, 0])
     np.testing.assert_array_equal(images.from_float(values, np.float32), values)
 
 
@@ -400,6 +400,17 @@ def test_the_pixel_limit_can_exceed_that_of_pillow(monkeypatch: pytest.MonkeyPat
         assert read(draft.getvalue()).shape == (8, 8)
 
 
+@pytest.mark.parametrize("name", FORMATS)
+@pytest.mark.parametrize("channels", [1, 3])
+def test_pixels_can_be_worked_on_in_place(tmp_path: Path, name: str, channels: int) -> None:
+    path = tmp_path / "a"
+    write(Picture.from_array(noise((8, 8, channels))), path, format=name)
+    for source in (path, path.read_bytes()):
+        flags = read(source).pixels.flags
+        assert flags.writeable
+        assert flags.c_contiguous
+
+
 @pytest.mark.parametrize(
     ("name", "array", "reason"),
     [
@@ -502,6 +513,18 @@ def test_memory_of_a_16_bit_tiff_is_two_copies(tmp_path: Path) -> None:
         writing = tracemalloc.get_traced_memory()[1]
         tracemalloc.stop()
         assert max(reading, writing) < (1.2 if compression is None else 2) * array.nbytes
+
+
+def test_a_damaged_file_prints_nothing() -> None:
+    draft = io.BytesIO()
+    write(Picture.from_array(noise((8, 8))), draft, format="TIFF")
+    data = draft.getvalue()
+    place = tifffile.TiffFile(io.BytesIO(data)).pages[0].tags[258].offset
+    data = data[: place + 2] + b"\xff\0\xff\xff" + data[place + 6 :]  # an unknown type, far too many values
+    code = f"import restore.image\ntry: restore.image.read({data!r})\nexcept restore.image.ImageError as error: print(error)"
+    done = subprocess.run([sys.executable, "-W", "error", "-c", code], check=True, capture_output=True, text=True)
+    assert len(done.stdout.splitlines()) == 1
+    assert done.stderr == ""
 
 
 def test_neither_torch_nor_a_decoder_is_imported_with_the_package() -> None:

@@ -99,7 +99,8 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
             yield file
             file.flush()
             if place.exists():
-                os.chmod(draft, stat.S_IMODE(place.stat().st_mode))
+                with contextlib.suppress(PermissionError):  # some file systems have no permissions
+                    os.chmod(draft, stat.S_IMODE(place.stat().st_mode))
             os.fsync(file.fileno())
         os.replace(draft, place)
     except BaseException:

@@ -37,7 +37,7 @@ def to_float(array: np.ndarray) -> np.ndarray:
 
 
 def from_float(array: np.ndarray, dtype: npt.DTypeLike) -> np.ndarray:
-    """Turn float samples with white at 1.0 into `dtype`: rounded and clipped for integers, untouched for float32.
+    """Turn float samples with white at 1.0 into `dtype`: rounded and clipped for integers (NaN is 0), untouched for float32.
 
     Raises:
         TypeError: `dtype` is none of uint8, uint16 and float32.
@@ -48,7 +48,7 @@ def from_float(array: np.ndarray, dtype: npt.DTypeLike) -> np.ndarray:
     scale = full_scale(dtype)
     if np.dtype(dtype) == np.float32:
         return array.astype(np.float32, copy=False)
-    scaled = np.clip(array, 0, 1) * np.asarray(scale, np.result_type(array, np.float32))
+    scaled = np.fmin(np.fmax(array, 0), 1) * np.asarray(scale, np.result_type(array, np.float32))
     return np.rint(scaled, out=scaled).astype(dtype)
 
 

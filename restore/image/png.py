@@ -15,7 +15,7 @@ _MAGIC = b"\x89PNG\r\n\x1a\n"
 _COLOUR = (b"cHRM", b"gAMA", b"iCCP", b"sBIT", b"sRGB", b"cICP", b"mDCV", b"cLLI")  # these stand before the palette
 _TEXT = (b"tEXt", b"zTXt", b"iTXt")
 _KEPT = (*_COLOUR, *_TEXT, b"bKGD", b"hIST", b"sPLT", b"tIME", b"pHYs")
-_LARGEST = 64 << 20  # bytes that one compressed chunk may expand to
+_LARGEST = 16 << 20  # bytes that one compressed chunk may expand to
 _XMP = b"XML:com.adobe.xmp"
 
 
@@ -140,7 +140,7 @@ def encode(picture: Picture, file: BinaryIO, note: Note) -> None:
         data: Any = draft.getbuffer()
     else:
         data = memoryview(imagecodecs.png_encode(picture.to_array(), level=2))
-    before, behind = _metadata_chunks(picture, indices is not None)
+    before, behind = _metadata_chunks(picture)
     at = bytes(data[: 1 << 16]).index(b"IDAT") - 4
     file.write(data[:33])
     file.write(before)
@@ -149,12 +149,12 @@ def encode(picture: Picture, file: BinaryIO, note: Note) -> None:
     file.write(data[at:])
 
 
-def _metadata_chunks(picture: Picture, indexed: bool) -> tuple[bytes, bytes]:
+def _metadata_chunks(picture: Picture) -> tuple[bytes, bytes]:
     """Return the chunks that stand right behind the header, and those that stand before the pixel data."""
     chunks = []
     if picture.icc is not None:
         chunks.append((b"iCCP", b"icc\0\0" + zlib.compress(picture.icc)))
-    chunks += [(kind, data) for kind, data in picture.chunks if not (indexed and kind in (b"bKGD", b"hIST"))]
+    chunks += [(kind, data) for kind, data in picture.chunks if picture.palette is None or kind not in (b"bKGD", b"hIST")]
     if picture.dpi is not None:
         chunks.append((b"pHYs", struct.pack(">LLB", *(round(dots / 0.0254) for dots in picture.dpi), 1)))
     if picture.exif is not None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import logging
 import math
 import re
 import struct
@@ -34,6 +35,8 @@ _COLOURS = {0: 1, 1: 1, 2: 3, 3: 1, 5: 4, 6: 3}  # photometric interpretation ->
 _EXACT = (1, 5, 8, 32946, 32773, 34925, 50000)  # compressions that are written: none, LZW, deflate, PackBits, LZMA, Zstandard
 _FAX = {2: "tiff_ccitt", 3: "group3", 4: "group4"}
 _AT_ONCE = 4 << 20  # bytes of strips or tiles in memory beside the picture
+
+logging.getLogger("tifffile").addHandler(logging.NullHandler())  # what it logs of damaged files is said in one line by read()
 
 
 def decode(file: BinaryIO, max_pixels: int, note: Note) -> Picture:
