@@ -56,6 +56,14 @@ def with_header(width: int, height: int) -> bytes:
     return data[:12] + header + struct.pack(">L", zlib.crc32(header)) + data[33:]
 
 
+def made_png(header: bytes, rows: bytes) -> bytes:
+    """A PNG by hand: the header chunk, and filtered rows."""
+    data = b"\x89PNG\r\n\x1a\n"
+    for chunk in (header, b"IDAT" + zlib.compress(rows), b"IEND"):
+        data += struct.pack(">L", len(chunk) - 4) + chunk + struct.pack(">L", zlib.crc32(chunk))
+    return data
+
+
 # ---- Picture
 
 
@@ -233,11 +241,8 @@ def test_palette_with_transparency(tmp_path: Path) -> None:
 def test_png_of_few_bits(bits: int) -> None:
     rows = np.random.default_rng(0).integers(0, 256, (6, bits), dtype=np.uint8)  # 8 pixels each
     header = b"IHDR" + struct.pack(">LLBBBBB", 8, 6, bits, 0, 0, 0, 0)
-    body = b"IDAT" + zlib.compress(b"".join(b"\0" + row.tobytes() for row in rows))
-    data = b"\x89PNG\r\n\x1a\n"
-    for chunk in (header, body, b"IEND"):
-        data += struct.pack(">L", len(chunk) - 4) + chunk + struct.pack(">L", zlib.crc32(chunk))
     samples = np.unpackbits(rows, axis=1).reshape(6, 8, bits) @ (1 << np.arange(bits)[::-1])
+    data = made_png(header, b"".join(b"\0" + row.tobytes() for row in rows))
     np.testing.assert_array_equal(read(data).pixels[:, :, 0], samples * (255 // (2**bits - 1)))
 
 
@@ -515,16 +520,28 @@ def test_memory_of_a_16_bit_tiff_is_two_copies(tmp_path: Path) -> None:
         assert max(reading, writing) < (1.2 if compression is None else 2) * array.nbytes
 
 
-def test_a_damaged_file_prints_nothing() -> None:
+def test_damaged_files_print_nothing_but_one_line_each() -> None:
     draft = io.BytesIO()
     write(Picture.from_array(noise((8, 8))), draft, format="TIFF")
     data = draft.getvalue()
     place = tifffile.TiffFile(io.BytesIO(data)).pages[0].tags[258].offset
     data = data[: place + 2] + b"\xff\0\xff\xff" + data[place + 6 :]  # an unknown type, far too many values
-    code = f"import restore.image\ntry: restore.image.read({data!r})\nexcept restore.image.ImageError as error: print(error)"
+    cases = [data, png(noise((64, 64)), icc_profile=b"no profile")[:-99], png(noise((64, 64)))[:-99] + bytes(99)]
+    code = f"""
+import restore.image
+for data in {cases!r}:
+    try: restore.image.read(data)
+    except restore.image.ImageError as error: print(error)"""
     done = subprocess.run([sys.executable, "-W", "error", "-c", code], check=True, capture_output=True, text=True)
-    assert len(done.stdout.splitlines()) == 1
+    assert len(done.stdout.splitlines()) == len(cases)
     assert done.stderr == ""
+
+
+def test_interlaced_png() -> None:
+    array, rows = noise((21, 13, 3), np.uint16), b""
+    for y, x, down, across in ((0, 0, 8, 8), (0, 4, 8, 8), (4, 0, 8, 4), (0, 2, 4, 4), (2, 0, 4, 2), (0, 1, 2, 2), (1, 0, 2, 1)):
+        rows += b"".join(b"\0" + row.astype(">u2").tobytes() for row in array[y::down, x::across])
+    np.testing.assert_array_equal(read(made_png(b"IHDR" + struct.pack(">LLBBBBB", 13, 21, 16, 2, 0, 0, 1), rows)).pixels, array)
 
 
 def test_neither_torch_nor_a_decoder_is_imported_with_the_package() -> None:

@@ -28,7 +28,7 @@ def decode(file: BinaryIO, max_pixels: int, note: Note) -> Picture:
     import imagecodecs
 
     data = file.read()
-    chunks = _chunks(data)
+    chunks, core = _chunks(data)
     if not chunks or chunks[0][0] != b"IHDR" or len(chunks[0][1]) != 13:
         raise ImageError("damaged PNG: it does not begin with its header")
     width, height, depth, colour = struct.unpack_from(">LLBB", chunks[0][1])
@@ -36,7 +36,8 @@ def decode(file: BinaryIO, max_pixels: int, note: Note) -> Picture:
     found: dict[bytes, bytes] = dict(chunks)
     if struct.unpack(">L", found.get(b"acTL", b"\0\0\0\1")[:4])[0] > 1:
         raise ImageError("animated PNG: only pictures of one frame can be restored")
-    array = imagecodecs.png_decode(data)
+    del data
+    array = imagecodecs.png_decode(core)
     picture = Picture.from_array(array.reshape(height, width, -1))
     fields = _metadata(chunks[1:], note)
     if colour == 3 and b"PLTE" in found:
@@ -45,18 +46,21 @@ def decode(file: BinaryIO, max_pixels: int, note: Note) -> Picture:
     return Picture(pixels=picture.pixels, alpha=picture.alpha, format="PNG", bits=bits, lossless=True, **fields)
 
 
-def _chunks(data: bytes) -> list[tuple[bytes, bytes]]:
-    """Return (kind, data) of all chunks but the pixel data."""
-    chunks, at = [], len(_MAGIC)
+def _chunks(data: bytes) -> tuple[list[tuple[bytes, bytes]], bytes]:
+    """Return (kind, data) of all chunks but the pixel data, and a PNG of nothing but the pixels: libpng reads and prints no more."""
+    view, chunks, core, at = memoryview(data), [], [memoryview(_MAGIC)], len(_MAGIC)
     while at + 12 <= len(data):
         length, kind = struct.unpack_from(">L4s", data, at)
-        if at + 12 + length > len(data):
+        end = at + 12 + length
+        if end > len(data):
             break
         if kind not in (b"IDAT", b"IEND"):
-            chunks.append((kind, data[at + 8 : at + 8 + length]))
-        at += 12 + length
+            chunks.append((kind, data[at + 8 : end - 4]))
+        if kind in (b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"IEND"):
+            core.append(view[at:end])
         if kind == b"IEND":
-            return chunks
+            return chunks, b"".join(core)
+        at = end
     raise ImageError("truncated PNG: the file ends before its end mark")
 
 
