@@ -13,7 +13,7 @@ from restore.image import to_float, to_srgb
 
 SIDES = {1: 8, 3: 6}
 """Channels -> side of the patches in pixels: large enough for directions that content does not fill, small enough for many patches."""
-MOST = 65536
+MOST = 32768
 """Patches that are looked at, at most."""
 ENOUGH = 5000
 """Patches that are kept, at least: the smoothest, the farthest from black and white."""
@@ -37,7 +37,7 @@ def noise_level(pixels: np.ndarray, *, linear: bool = False) -> float:
         linear: The samples are proportional to light; the level is that of the sRGB-encoded samples.
 
     Returns:
-        The level in 8-bit units, whatever the depth; 0 for a picture of less than 2x2 pixels.
+        The level in 8-bit units, whatever the depth; 0 for a picture too small to tell.
 
     Raises:
         ValueError: A float picture holds a NaN or an infinity where it is looked at.

@@ -1,0 +1,53 @@
+"""What all tests share: no other host is reached; small networks with weights of their own."""
+
+import hashlib
+from collections.abc import Iterator
+from pathlib import Path
+
+import guard
+import pytest
+
+guard.install()
+
+
+@pytest.fixture(autouse=True)
+def _offline() -> Iterator[None]:
+    guard.attempts.clear()
+    yield
+    guard.check()
+
+
+@pytest.fixture
+def tiny_weights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder with a manifest and tiny random networks "denoise" and "inpaint", in the place of the shipped weights."""
+    import torch
+    from safetensors.torch import save
+
+    from restore import networks, weights
+
+    folder = tmp_path / "tiny_weights"
+    folder.mkdir()
+    lines = ["version = 1"]
+    torch.manual_seed(0)
+    for name, network in (("denoise", "restoration"), ("inpaint", "inpainting")):
+        options = {"widths": [8, 8], "down": [1, 1], "up": [1, 1]}
+        built = networks.build(network, options)
+        for parameter in built.parameters():
+            torch.nn.init.normal_(parameter, std=0.05)
+        content = save({key: value.half() if value.is_floating_point() else value for key, value in built.state_dict().items()})
+        (folder / f"{name}.safetensors").write_bytes(content)
+        lines += [
+            f"[{name}]",
+            f'network = "{network}"',
+            "options = { widths = [8, 8], down = [1, 1], up = [1, 1] }",
+            f'task = "{name}"',
+            f'file = "{name}.safetensors"',
+            f'sha256 = "{hashlib.sha256(content).hexdigest()}"',
+            f"bytes = {len(content)}",
+            'licence = "Apache-2.0"',
+            'recipe = "none"',
+            'commit = "none"',
+        ]
+    (folder / "weights.toml").write_text("\n".join(lines), "utf-8")
+    monkeypatch.setattr(weights, "folder", lambda: folder)
+    return folder
