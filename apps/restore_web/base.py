@@ -1,0 +1,210 @@
+"""What the page does, without the page: open a photograph, show it, read what was painted, repair, save.
+
+The uploaded file is the photograph. The browser gets an 8-bit proxy of it (a canvas has 8 bits, drops metadata, and runs out of memory on a
+telephone), and what comes back from the browser is a mask.
+"""
+
+import io
+import shutil
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import cv2
+import numpy as np
+from PIL import Image, ImageCms
+
+from restore import estimate, weights
+from restore.image import FORMATS, Picture, from_float, read, to_float, to_srgb, write
+from restore.restorer import Restorer
+from restore.tasks import TASKS
+from restore.tasks.denoise import MAX_SIGMA
+
+PROXY_SIDE = 1600
+"""Pixels on the long side of what the browser gets, at most."""
+METHODS = {
+    "learned": "Neural network",
+    "telea": "Telea: fast, for thin scratches",
+    "ns": "Navier-Stokes: fast, for thin scratches",
+    "biharmonic": "Biharmonic: for smooth areas, slow",
+}
+"""Method of inpainting -> what the page calls it, the best first."""
+
+Progress = Callable[[float], None]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)  # gradio hashes a session's state after each event: by identity, not by 100 megabytes
+class Work:
+    """One photograph on one open page.
+
+    Attributes:
+        path: The uploaded file, which stays as it came.
+        picture: What the next step starts from, in the file's own depth.
+        before: How the upload looked, (h, w, 3) uint8.
+        result: What the last step made of `picture`; None before the first one, and once it was taken over.
+        file: `result` as a file in full quality.
+        said: One line on what was done last.
+    """
+
+    path: Path
+    picture: Picture
+    before: np.ndarray
+    result: Picture | None = None
+    file: Path | None = None
+    said: str = ""
+
+
+def offered() -> dict[str, str]:
+    """Give the methods of inpainting that this installation has, the default first: method -> what the page calls it."""
+    has_network = TASKS["inpaint"].weight in weights.entries()
+    return {name: words for name, words in METHODS.items() if has_network or name != "learned"}
+
+
+def open_work(path: str | Path) -> Work:
+    """Read an uploaded file.
+
+    Raises:
+        ImageError: It is no picture that can be read.
+    """
+    picture = read(path)
+    return Work(path=Path(path), picture=picture, before=proxy(picture), said=describe(picture))
+
+
+def describe(picture: Picture) -> str:
+    """Say size, depth and colour.
+
+    >>> describe(Picture.from_array(np.zeros((4, 6, 3), np.uint16)))
+    '6 x 4 pixels, 16 bits, colour'
+    """
+    depth = {"uint8": "8 bits", "uint16": "16 bits", "float32": "32-bit float"}[picture.dtype.name]
+    parts = [f"{picture.width} x {picture.height} pixels", depth, "colour" if picture.pixels.shape[2] == 3 else "grey"]
+    return ", ".join([*parts, "transparency"] if picture.alpha is not None else parts)
+
+
+def proxy_shape(shape: tuple[int, int]) -> tuple[int, int]:
+    """Give height and width of the proxy of a photograph.
+
+    >>> proxy_shape((4000, 6000)), proxy_shape((3, 2))
+    ((1067, 1600), (3, 2))
+    """
+    factor = min(1.0, PROXY_SIDE / max(shape))
+    return max(1, round(shape[0] * factor)), max(1, round(shape[1] * factor))
+
+
+def proxy(picture: Picture) -> np.ndarray:
+    """Make what a browser can show: (h, w, 3) uint8 sRGB, with transparency over white.
+
+    >>> proxy(Picture.from_array(np.full((3200, 1600), 65535, np.uint16)))[0, 0]
+    array([255, 255, 255], dtype=uint8)
+    """
+    height, width = proxy_shape(picture.shape)
+    samples = picture.pixels if picture.alpha is None else np.dstack([picture.pixels, picture.alpha])
+    samples = cv2.resize(samples, (width, height), interpolation=cv2.INTER_AREA).reshape(height, width, -1)
+    small = np.nan_to_num(to_float(samples))
+    channels = picture.pixels.shape[2]
+    colour = to_srgb(small[..., :channels]) if picture.is_linear else small[..., :channels]
+    colour = _as_srgb(from_float(colour, np.uint8), None if picture.is_linear else picture.icc)
+    if picture.alpha is None:
+        return colour
+    opacity = small[..., channels:]
+    return from_float(to_float(colour) * opacity + (1 - opacity), np.uint8)
+
+
+def _as_srgb(colour: np.ndarray, icc: bytes | None) -> np.ndarray:
+    """Bring (h, w, 1 or 3) uint8 to (h, w, 3) sRGB; a profile that cannot be used is passed over."""
+    image = Image.fromarray(colour[..., 0] if colour.shape[2] == 1 else colour)
+    if icc:
+        try:
+            own = ImageCms.ImageCmsProfile(io.BytesIO(icc))
+            image = ImageCms.profileToProfile(image, own, ImageCms.createProfile("sRGB"), outputMode="RGB") or image
+        except (ImageCms.PyCMSError, OSError):
+            pass
+    return np.array(image.convert("RGB"))
+
+
+def painted(layers: Sequence[np.ndarray], shape: tuple[int, int]) -> np.ndarray:
+    """Turn the editor's layers into a mask of the photograph.
+
+    Args:
+        layers: (h, w, 4) uint8, each the size of the proxy; a pixel is painted from alpha 1 on.
+        shape: Height and width of the photograph.
+
+    Returns:
+        (H, W) bool, True where anything was painted.
+
+    Raises:
+        ValueError: A layer has another size than the proxy.
+
+    >>> layer = np.zeros((2, 3, 4), np.uint8)
+    >>> layer[0, 1, 3] = 255
+    >>> painted([layer], (2, 3)).astype(int)
+    array([[0, 1, 0],
+           [0, 0, 0]])
+    """
+    mask = np.zeros(shape, bool)
+    height, width = proxy_shape(shape)
+    for layer in layers:
+        if layer.shape[:2] != (height, width):
+            raise ValueError(f"What was painted is {layer.shape[1]} x {layer.shape[0]}, not {width} x {height} pixels: press Start over.")
+        alpha = np.ascontiguousarray(layer[..., 3])
+        if alpha.any():
+            mask |= cv2.resize(alpha, shape[::-1], interpolation=cv2.INTER_NEAREST_EXACT) > 0
+    return mask
+
+
+def remove_damage(work: Work, mask: np.ndarray, *, restorer: Restorer, method: str, progress: Progress | None = None) -> Work:
+    """Fill what a mask (H, W) covers, and save the result.
+
+    Raises:
+        ValueError: The mask is empty, or covers everything.
+        ImageError: The result cannot be saved.
+        WeightsError: The network's weight cannot be used.
+    """
+    if not mask.any():
+        raise ValueError("Nothing is painted yet. Brush over the damage, then press Repair.")
+    start = time.perf_counter()
+    result = restorer.inpaint(work.picture, mask, method=method, progress=progress)
+    seconds = time.perf_counter() - start
+    return _finished(work, result, f"Repaired {mask.mean():.1%} of the photograph in {seconds:.1f} s.")
+
+
+def remove_noise(work: Work, *, restorer: Restorer, sigma: float | None, progress: Progress | None = None) -> Work:
+    """Remove noise of level `sigma` in 8-bit units, or of the level that the picture shows where it is None, and save the result.
+
+    Raises:
+        ValueError: `sigma` is out of its range.
+        ImageError: The result cannot be saved.
+        WeightsError: The network's weight cannot be used.
+    """
+    start = time.perf_counter()
+    level = min(estimate.noise_level(work.picture.pixels, linear=work.picture.is_linear), MAX_SIGMA) if sigma is None else sigma
+    result = restorer.denoise(work.picture, sigma=level, progress=progress)
+    seconds = time.perf_counter() - start
+    return _finished(work, result, f"Removed noise of level {level:.1f}{' (measured)' if sigma is None else ''} in {seconds:.1f} s.")
+
+
+def go_on(work: Work) -> Work:
+    """Take the result as what the next step starts from."""
+    forget(work)
+    return work if work.result is None else replace(work, picture=work.result, result=None, file=None)
+
+
+def forget(work: Work | None) -> None:
+    """Delete the file of the last result."""
+    if work is not None and work.file is not None:
+        shutil.rmtree(work.file.parent, ignore_errors=True)
+
+
+def _finished(work: Work, result: Picture, said: str) -> Work:
+    """Save a result in full quality: format, depth, profile, EXIF and transparency are those of the upload.
+
+    Each result gets a folder of its own beside the upload, so that no browser answers a download with an earlier one.
+    """
+    suffixes = FORMATS[result.format].suffixes if result.format else (work.path.suffix,)
+    suffix = work.path.suffix if work.path.suffix.lower() in suffixes else suffixes[0]
+    file = Path(tempfile.mkdtemp(dir=work.path.parent)) / f"{work.path.stem}-restored{suffix}"
+    write(result, file)
+    forget(work)
+    return replace(work, result=result, file=file, said=said)

@@ -1,0 +1,262 @@
+"""The page: what stands where, and which button calls what. The only home of gradio."""
+
+import functools
+import html
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+
+from restore import masks
+from restore.image import SUFFIXES, ImageError, ImageWarning
+from restore.restorer import Restorer
+from restore.weights import WeightsError
+from restore_web import base
+from restore_web.base import Work
+
+HEADER = """<h1>Restore a photograph</h1>
+<p>Paint over the damage, press Repair, compare, download. Nothing leaves the computer that runs this page.</p>"""
+PAINT = (
+    "Brush over scratches, stains or anything that should disappear; a little too wide is better than too narrow. "
+    "Eraser and brush size are at the left edge of the photograph."
+)
+NOISE = "Takes grain and sensor noise out of the whole photograph. Nothing needs to be painted."
+BRUSH = ("#ff3b30", 0.6)  # colour and opacity: the damage stays visible under the paint
+DAY = 24 * 60 * 60  # seconds
+LARGEST_FILE = "1gb"
+FILES = ["image", *sorted(SUFFIXES)]
+
+FONT = ("system-ui", "-apple-system", "Segoe UI", "Roboto", "sans-serif")  # the system's own: the page fetches none
+CSS = """
+.gradio-container {max-width: 1240px !important; margin: 0 auto !important}
+#header h1 {font-size: 1.6rem; font-weight: 650; margin: 0 0 .2rem}
+#header p {margin: 0; opacity: .75}
+#editor button[aria-label="Clear canvas"], #editor button[aria-label="Color"] {display: none}
+"""
+TO_RESULT = "() => document.querySelector('#views').scrollIntoView({behavior: 'smooth', block: 'nearest'})"
+WORDS = gr.I18n(en={"upload_text.drop_file": "Drop a photograph here", "upload_text.click_to_upload": "Click to choose one"})
+
+
+@functools.cache
+def restorer() -> Restorer:
+    """Give the one Restorer of this process, so that a network is loaded once for all open pages."""
+    return Restorer()
+
+
+@contextmanager
+def told(*paths: str | None) -> Iterator[None]:
+    """Show what the library warns of, and what it refuses, as one line on the page; `paths` are called by their names in it."""
+
+    def plain(message: object) -> str:
+        text = str(message)
+        for path in filter(None, paths):
+            text = text.replace(path, Path(path).name)
+        return html.escape(text)
+
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", ImageWarning)
+        try:
+            yield
+        except (ImageError, ValueError, MemoryError, WeightsError) as error:
+            raise gr.Error(plain(error), print_exception=False) from error
+    for warning in caught:
+        gr.Warning(plain(warning.message))
+
+
+def held(work: Work | None) -> Work:
+    """Give the open photograph.
+
+    Raises:
+        ValueError: The page was left open for so long that it was put away.
+    """
+    if work is None:
+        raise ValueError("The photograph is no longer open: choose it again.")
+    return work
+
+
+def open_photo(path: str | None, work: Work | None) -> tuple[Any, ...]:
+    """Open an upload, or start over from it."""
+    base.forget(work)
+    with told(path):
+        if path is None:
+            raise ValueError("No photograph was chosen.")
+        return show_opened(base.open_work(path))
+
+
+def close_photo(work: Work | None) -> tuple[Any, ...]:
+    """Put the photograph away."""
+    base.forget(work)
+    return None, gr.Row(visible=False), gr.skip(), None, None, None, "", gr.Column(visible=False), None
+
+
+def go_on(work: Work | None) -> tuple[Any, ...]:
+    """Paint on the result from now on."""
+    with told():
+        return show_opened(base.go_on(held(work)))
+
+
+def remove_damage(
+    work: Work | None,
+    editor: dict[str, Any] | None,
+    mask_file: str | None,
+    method: str,
+    progress: gr.Progress = gr.Progress(),  # noqa: B008  gradio finds it here
+) -> tuple[Any, ...]:
+    """Fill what was painted, and what the mask file says."""
+    with told(mask_file):
+        work = held(work)
+        mask = base.painted(editor["layers"] if editor else [], work.picture.shape)
+        if mask_file:
+            mask |= masks.load(mask_file, work.picture.shape) > 0
+        return show_repaired(base.remove_damage(work, mask, restorer=restorer(), method=method, progress=bar(progress, "Repairing")))
+
+
+def remove_noise(
+    work: Work | None,
+    automatic: bool,
+    sigma: float,
+    progress: gr.Progress = gr.Progress(),  # noqa: B008  gradio finds it here
+) -> tuple[Any, ...]:
+    """Take the noise out of the whole photograph."""
+    with told():
+        level = None if automatic else sigma
+        return show_repaired(base.remove_noise(held(work), restorer=restorer(), sigma=level, progress=bar(progress, "Removing noise")))
+
+
+def bar(progress: gr.Progress, words: str) -> Callable[[float], None]:
+    """Tie the library's progress to the page's bar."""
+    return lambda fraction: progress(fraction, desc=words)
+
+
+def show_opened(work: Work) -> tuple[Any, ...]:
+    """Show a photograph that waits for its repair."""
+    background = base.proxy(work.picture)
+    height, width = background.shape[:2]
+    fit = f"min(70svh, 640px, {740 * height // width + 90}px, {100 * height // width}vw + 90px)"  # no empty canvas on a telephone
+    editor = gr.ImageEditor(
+        {"background": background, "layers": [], "composite": None},
+        height=fit,
+        brush=brush(max(4, max(height, width) // 80)),
+    )
+    return work, gr.Row(visible=True), gr.Tabs(selected="paint"), editor, None, None, work.said, gr.Column(visible=False), None
+
+
+def show_repaired(work: Work) -> tuple[Any, ...]:
+    """Show a result beside what came in."""
+    assert work.result is not None
+    pair = (work.before, base.proxy(work.result))
+    return work, gr.Tabs(selected="compare"), pair, work.said, gr.Column(visible=True), str(work.file)
+
+
+def brush(radius: int) -> gr.Brush:
+    """Make the brush, of a radius in proxy pixels."""
+    return gr.Brush(default_size=radius, colors=[BRUSH], default_color=BRUSH, color_mode="fixed")
+
+
+def build_page() -> gr.Blocks:
+    """Lay out the page and wire its buttons."""
+    with gr.Blocks(title="Restore a photograph", analytics_enabled=False, delete_cache=(DAY // 24, DAY)) as page:
+        work = gr.State(None, time_to_live=DAY, delete_callback=base.forget)
+        gr.HTML(HEADER, elem_id="header")
+        photo = gr.File(show_label=False, label="Photograph", file_types=FILES, height=150, elem_id="photo")
+        with gr.Row(visible=False) as workspace:
+            with gr.Column(scale=7, min_width=320), gr.Tabs(selected="paint", elem_id="views") as views:
+                with gr.Tab("Photograph", id="paint"):
+                    editor = gr.ImageEditor(
+                        type="numpy",
+                        format="png",
+                        show_label=False,
+                        sources=(),
+                        transforms=(),
+                        layers=False,
+                        buttons=[],
+                        brush=brush(8),
+                        height=480,
+                        elem_id="editor",
+                    )
+                with gr.Tab("Before and after", id="compare"):
+                    slider = gr.ImageSlider(
+                        type="numpy",
+                        format="png",
+                        show_label=False,
+                        interactive=False,
+                        buttons=["fullscreen"],
+                        max_height=640,
+                        elem_id="slider",
+                    )
+            with gr.Column(scale=4, min_width=320):
+                with gr.Tabs():
+                    with gr.Tab("Remove damage"):
+                        gr.Markdown(PAINT)
+                        methods = [(words, name) for name, words in base.offered().items()]
+                        method = gr.Dropdown(methods, value=methods[0][1], label="Method", elem_id="method")
+                        with gr.Accordion("Use a mask file", open=False):
+                            gr.Markdown("A picture of the same size, white where the photograph is damaged. It is added to what you paint.")
+                            mask_file = gr.File(show_label=False, label="Mask", file_types=FILES, height=110, elem_id="mask")
+                        repair = gr.Button("Repair", variant="primary", elem_id="repair")
+                    with gr.Tab("Remove noise"):
+                        gr.Markdown(NOISE)
+                        automatic = gr.Checkbox(True, label="Measure the noise", elem_id="automatic")
+                        sigma = gr.Slider(1, base.MAX_SIGMA, 15, step=1, label="Noise level", visible=False, elem_id="sigma")
+                        denoise = gr.Button("Remove noise", variant="primary", elem_id="denoise")
+                said = gr.Markdown(elem_id="said", min_height=72, container=True)
+                with gr.Column(visible=False, elem_id="after") as after:
+                    download = gr.DownloadButton("Download in full quality", variant="primary", elem_id="download")
+                    proceed = gr.Button("Continue from this result", elem_id="continue")
+                again = gr.Button("Start over", size="sm", elem_id="again")
+
+        # The editor uploads its pictures each time that a status reaches it: no progress is shown on it.
+        opened = [work, workspace, views, editor, mask_file, slider, said, after, download]
+        repaired = [work, views, slider, said, after, download]
+        one: dict[str, Any] = {"concurrency_limit": 1, "concurrency_id": "one at a time", "api_visibility": "private"}
+        photo.upload(open_photo, [photo, work], opened, show_progress_on=photo, **one).failure(
+            lambda: None, None, photo, api_visibility="private"
+        )
+        photo.clear(close_photo, work, opened, show_progress="hidden", **one)
+        again.click(open_photo, [photo, work], opened, show_progress_on=said, **one)
+        proceed.click(go_on, work, opened, show_progress_on=said, **one)
+        for button, handler, inputs in (
+            (repair, remove_damage, [work, editor, mask_file, method]),
+            (denoise, remove_noise, [work, automatic, sigma]),
+        ):
+            button.click(handler, inputs, repaired, show_progress_on=said, **one).success(None, js=TO_RESULT)
+        automatic.change(lambda on: gr.Slider(visible=not on), automatic, sigma, queue=False, api_visibility="private")
+    return page
+
+
+def launch(page: gr.Blocks, *, host: str, port: int | None, open_browser: bool) -> str:
+    """Start to serve a page, in a thread of its own.
+
+    Args:
+        page: What `build_page` made.
+        host: Address to bind.
+        port: TCP port; None for the first free one from 7860 on.
+        open_browser: Open it in the default browser.
+
+    Returns:
+        Its address.
+
+    Raises:
+        OSError: The address cannot be bound.
+    """
+    try:
+        _, url, _ = page.launch(
+            server_name=host,
+            server_port=port,
+            inbrowser=open_browser,
+            prevent_thread_lock=True,
+            quiet=True,
+            share=False,
+            footer_links=[],
+            run_history=False,
+            max_file_size=LARGEST_FILE,
+            theme=gr.themes.Soft(primary_hue="teal", neutral_hue="stone", font=FONT, font_mono=("ui-monospace", "monospace")),
+            css=CSS,
+            i18n=WORDS,
+        )
+    except OSError as error:
+        raise OSError(f"port {port} on {host} is taken, or is not this computer's; choose another") from error
+    return url
