@@ -226,7 +226,7 @@ def _stream(names: list[str], target: str) -> Job:
 
 
 def _is_folder(target: str) -> bool:
-    return os.path.isdir(target) or target.endswith(("/", os.sep)) or not Path(target).suffix
+    return os.path.isdir(target) or target.endswith(("/", os.sep)) or not (Path(target).suffix or os.path.lexists(target))
 
 
 def _check_suffix(target: Path) -> None:
@@ -259,7 +259,7 @@ def _search(
         failed += [Outcome(folder, None, "failed", _without_name(describe(error), folder)) for folder, error in walk.errors]
         same = _identity(path) == _identity(out)
         if walk.entered & around and not (same and on_exists == "replace"):
-            expected = "another folder, or on_exists replace" if same else "a folder outside, or it would be searched too"
+            expected = "another folder, or on-exists replace" if same else "a folder outside, or it would be searched too"
             raise BatchError(f"output {out} {'is' if same else 'lies in'} the input folder {path}; expected {expected}")
     return found, failed
 
@@ -336,16 +336,14 @@ def _settle(jobs: list[Job], on_exists: str) -> tuple[list[Job], list[Outcome]]:
             own = job.source is not None and identity == _identity(job.source)
             if identity in sources and not (own and on_exists == "replace"):
                 raise BatchError(
-                    f"output {job.target} would overwrite a photograph; expected another output, or on_exists replace for its own"
+                    f"output {job.target} would overwrite a photograph; expected another output, or on-exists replace for its own"
                 )
             if on_exists == "replace":
                 kept.append(job)
             elif on_exists == "skip":
                 settled.append(Outcome(job.source, job.target, "skipped"))
             else:
-                settled.append(
-                    Outcome(job.source, job.target, "failed", f"{job.target} exists; expected on_exists skip, replace or rename")
-                )
+                settled.append(Outcome(job.source, job.target, "failed", f"{job.target} exists; choose on-exists skip, replace or rename"))
     return kept, settled
 
 

@@ -1,0 +1,72 @@
+"""The command line of `restore`.
+
+Every heavy import (torch, OpenCV, Gradio) lives inside the command that needs it, so that `restore --help` answers at once.
+"""
+
+import os
+import sys
+from collections.abc import Sequence
+from typing import Annotated
+
+import typer
+
+from restore_cli import demo, models, photos, train, web
+from restore_cli.base import say
+
+__all__ = ["app", "main"]
+
+UsageError: type[typer.BadParameter] = typer.BadParameter.__mro__[1]
+"""click's UsageError; newer typers carry a click of their own, and name it nowhere in public."""
+
+app = typer.Typer(add_completion=False, help="Repair damaged photographs.")
+
+
+@app.callback()
+def _root(
+    version: Annotated[
+        bool, typer.Option("--version", help="Print the version and exit.", is_eager=True, callback=lambda on: _version(on=on))
+    ] = False,
+) -> None:
+    """Repair damaged photographs: inpainting, denoising, and the training of both."""
+
+
+def _version(*, on: bool) -> None:
+    if on:
+        from importlib.metadata import PackageNotFoundError, version
+
+        try:
+            print(f"restore {version('restore-photographs')}")
+        except PackageNotFoundError:
+            print("restore, not installed")
+        raise typer.Exit
+
+
+for command in (demo.demo, photos.inpaint, photos.denoise, models.models, train.train, web.web):
+    app.command()(command)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run one command and exit.
+
+    Args:
+        arguments: The words after `restore`; None takes them from the process.
+
+    Raises:
+        SystemExit: Always. 0: all done; 1: something could not be read, restored or written; 2: a wrong call; 130: interrupted.
+    """
+    words = sys.argv[1:] if arguments is None else list(arguments)
+    try:
+        code = app(words or ["--help"], prog_name="restore", standalone_mode=False) or (0 if words else 2)
+    except UsageError as error:
+        say(f"restore: {' '.join(error.format_message().split())}")
+        code = error.exit_code
+    except (KeyboardInterrupt, typer.Abort):
+        code = 130
+    if code == 130:
+        say("restore: interrupted")
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:  # whoever read standard output has gone; Python would complain once more while it ends
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = code or 1
+    sys.exit(code)

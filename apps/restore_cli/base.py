@@ -1,0 +1,198 @@
+"""What the commands share: their options, the wrong call, and how a batch is shown."""
+
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable
+from enum import Enum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, NoReturn
+
+import typer
+
+if TYPE_CHECKING:
+    from restore.batch import Job, Outcome, Plan, Progress
+    from restore.image import Picture
+    from restore.restorer import Restorer
+
+    Repair = Callable[[Picture, Job, Progress], Picture]
+
+
+class OnExists(Enum):
+    """What to do about an output that exists."""
+
+    fail = "fail"
+    skip = "skip"
+    replace = "replace"
+    rename = "rename"
+
+
+class Precision(Enum):
+    """Arithmetic of the networks."""
+
+    fp32 = "fp32"
+    bf16 = "bf16"
+
+
+Photos = Annotated[list[str], typer.Argument(metavar="PHOTOS", help="Files, folders (searched all the way down), or - for standard input.")]
+Out = Annotated[
+    str,
+    typer.Option("--out", "-o", metavar="OUT", help="A file for one photograph, else a folder; - is standard output, the default for -."),
+]
+Exists = Annotated[OnExists, typer.Option("--on-exists", help="When an output exists: report it, skip the photograph, replace, or rename.")]
+Device = Annotated[str, typer.Option("--device", metavar="NAME", help="auto, cpu, cuda, cuda:1, mps.")]
+Arithmetic = Annotated[Precision, typer.Option("--precision", help="bf16 is faster where the processor has it, at a small loss.")]
+MaxPixels = Annotated[
+    int | None,
+    typer.Option("--max-pixels", min=1, metavar="N", help="Refuse larger pictures, in pixels.", show_default="that of restore.read"),
+]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")]
+
+
+class WrongCall(typer.BadParameter):
+    """The call cannot mean anything: exit code 2 and this one line."""
+
+    def format_message(self) -> str:
+        """The message alone."""
+        return self.message
+
+
+def say(line: str) -> None:
+    """Print one line on standard error."""
+    print(line, file=sys.stderr, flush=True)
+
+
+def give_up(reason: str) -> NoReturn:
+    """Print why on standard error and exit with 1."""
+    say(f"restore: {reason}")
+    raise typer.Exit(1)
+
+
+def shown(path: Path | None) -> str:
+    """A path as one printable line; None is a standard stream."""
+    text = "-" if path is None else str(path)
+    return text if text.isprintable() else ascii(text)
+
+
+def make_plan(photos: list[str], out: str, *, on_exists: OnExists, exclude: list[str] | None = None) -> "Plan":
+    """Plan a batch from the command line's words.
+
+    Raises:
+        WrongCall: The words do not go together, or a standard stream is a terminal.
+    """
+    from restore.batch import STREAM, BatchError, plan
+
+    target = out or (STREAM if photos == [STREAM] else "")
+    if not target:
+        raise WrongCall("no output is named; expected -o FILE or -o FOLDER")
+    try:
+        work = plan(photos, target, on_exists=on_exists.value, exclude=exclude or [])
+    except BatchError as error:
+        raise WrongCall(str(error)) from error
+    if any(job.source is None for job in work.jobs) and sys.stdin.isatty():
+        raise WrongCall("standard input is a terminal; expected a picture, as in: restore denoise - < photo.jpg > clean.jpg")
+    if any(job.target is None for job in work.jobs) and sys.stdout.isatty():
+        raise WrongCall("standard output is a terminal; expected -o FILE, or a redirection: > clean.jpg")
+    return work
+
+
+def make_restorer(device: str, precision: Precision, *, tasks: list[str]) -> "Restorer":
+    """Make the Restorer of a command and load the networks that it will need.
+
+    Raises:
+        WrongCall: The device is unknown or not there.
+        typer.Exit: A weight cannot be used.
+    """
+    from restore.restorer import Restorer
+    from restore.weights import WeightsError
+
+    try:
+        restorer = Restorer(device=device, precision=precision.value)
+    except ValueError as error:
+        raise WrongCall(str(error)) from error
+    try:
+        for task in tasks:
+            restorer.runtime(task)
+    except WeightsError as error:
+        give_up(str(error))
+    return restorer
+
+
+def carry_out(work: "Plan", prepare: "Callable[[], Repair]", *, max_pixels: int | None, quiet: bool) -> None:
+    """Run a batch and show it: a bar with the time left on a terminal, a line for each photograph elsewhere, errors always.
+
+    Args:
+        work: What to do.
+        prepare: Makes the function that repairs one photograph; called only if there is one to repair.
+        max_pixels: Larger pictures fail; None leaves it to the library.
+        quiet: Nothing but errors.
+
+    Raises:
+        typer.Exit: With 1, if a photograph failed.
+    """
+    from restore.batch import run
+    from restore.image import DEFAULT_MAX_PIXELS
+
+    started, tally = time.perf_counter(), Counter[str]()
+    repair = prepare() if work.jobs else _nothing
+    with Display(work, quiet=quiet) as display:
+        for outcome in run(work, repair, max_pixels=max_pixels or DEFAULT_MAX_PIXELS, progress=display.advance):
+            tally[outcome.status] += 1
+            display.show(outcome)
+    if not quiet and sum(tally.values()) > 1:
+        say(f"{', '.join(f'{number} {status}' for status, number in tally.items())} in {time.perf_counter() - started:.1f} s")
+    if tally["failed"]:
+        raise typer.Exit(1)
+
+
+def _nothing(picture: "Picture", job: "Job", progress: "Progress") -> "Picture":
+    return picture
+
+
+class Display:
+    """A bar on a terminal, lines elsewhere; all of it on standard error, which leaves standard output to pictures."""
+
+    def __init__(self, work: "Plan", *, quiet: bool) -> None:
+        self._quiet, self._finished, self._bar = quiet, -len(work.settled), None
+        if sys.stderr.isatty() and not quiet and work.jobs:
+            from rich.console import Console
+            from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+            columns = (BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TextColumn("left"), TimeRemainingColumn())
+            console = Console(stderr=True)
+            name = TextColumn("{task.description}", markup=False)
+            self._bar = Progress(*columns, name, console=console, transient=True, speed_estimate_period=600)
+            self._task = self._bar.add_task("", total=len(work.jobs))
+
+    def __enter__(self) -> "Display":
+        if self._bar:
+            self._bar.start()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        if self._bar:
+            self._bar.stop()
+
+    def advance(self, job: "Job", fraction: float) -> None:
+        """Show how far the photograph at hand is, 0 to 1."""
+        if self._bar:
+            self._bar.update(self._task, completed=self._finished + fraction, description=shown(job.source)[-40:])
+
+    def show(self, outcome: "Outcome") -> None:
+        """Show what came of a photograph."""
+        name = shown(outcome.source)
+        for note in outcome.notes:
+            self._line(f"{name}: warning: {note}")
+        if outcome.status == "failed":
+            self._line(f"{name}: {outcome.reason}", error=True)
+        elif outcome.status == "skipped":
+            self._line(f"{name}: {shown(outcome.target)} exists, skipped")
+        elif outcome.target and not self._bar:
+            self._line(f"{name} -> {shown(outcome.target)} ({outcome.seconds:.1f} s)")
+        self._finished += 1
+
+    def _line(self, text: str, *, error: bool = False) -> None:
+        if self._bar:
+            self._bar.console.print(text, markup=False, highlight=False, soft_wrap=True, style="red" if error else None)
+        elif error or not self._quiet:
+            say(text)

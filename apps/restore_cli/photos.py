@@ -1,0 +1,124 @@
+"""`restore inpaint` and `restore denoise`: photographs in, restored photographs out."""
+
+import os
+from enum import Enum
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from restore_cli.base import (
+    Arithmetic,
+    Device,
+    Exists,
+    MaxPixels,
+    OnExists,
+    Out,
+    Photos,
+    Precision,
+    Quiet,
+    WrongCall,
+    carry_out,
+    make_plan,
+    make_restorer,
+)
+
+if TYPE_CHECKING:
+    from restore.batch import Job, Progress
+    from restore.image import Picture
+    from restore_cli.base import Repair
+
+
+class Method(Enum):
+    """How holes are filled."""
+
+    learned = "learned"
+    telea = "telea"
+    ns = "ns"
+    biharmonic = "biharmonic"
+
+
+def inpaint(  # noqa: PLR0913 - one parameter for each option
+    photos: Photos,
+    *,
+    mask: Annotated[
+        str,
+        typer.Option("--mask", metavar="FILE|DIR", help="White where to repair: one for all, or a folder with the photographs' names."),
+    ],
+    out: Out = "",
+    method: Annotated[Method, typer.Option("--method", help="The network, or a classical method.")] = Method.learned,
+    on_exists: Exists = OnExists.fail,
+    device: Device = "auto",
+    precision: Arithmetic = Precision.fp32,
+    max_pixels: MaxPixels = None,
+    quiet: Quiet = False,
+) -> None:
+    """Fill what a mask marks: scratches, text, stains, things.
+
+    Everything outside the mask stays as it was, bit for bit where the format is lossless.
+    """
+    if not os.path.exists(mask):
+        raise WrongCall(f"no mask {mask}; expected a file, or a folder of masks with the photographs' names")
+    from restore import masks
+    from restore.batch import Partners
+
+    work = make_plan(photos, out, on_exists=on_exists, exclude=[mask])
+    partners = Partners(mask) if os.path.isdir(mask) else None
+    if partners and any(job.source is None for job in work.jobs):
+        raise WrongCall(f"mask {mask} is a folder; expected a file for a picture from standard input")
+
+    def prepare() -> "Repair":
+        restorer = make_restorer(device, precision, tasks=["inpaint"] if method is Method.learned else [])
+
+        def repair(picture: "Picture", job: "Job", progress: "Progress") -> "Picture":
+            holes = masks.load(partners.find(job.name) if partners else mask, picture.shape)
+            return restorer.inpaint(picture, holes, method=method.value, progress=progress)
+
+        return repair
+
+    carry_out(work, prepare, max_pixels=max_pixels, quiet=quiet)
+
+
+def denoise(
+    photos: Photos,
+    *,
+    out: Out = "",
+    sigma: Annotated[
+        str,
+        typer.Option("--sigma", metavar="auto|S", help="Strength of the noise: its standard deviation, 0 to 75 on the scale of 8 bits."),
+    ] = "auto",
+    on_exists: Exists = OnExists.fail,
+    device: Device = "auto",
+    precision: Arithmetic = Precision.fp32,
+    max_pixels: MaxPixels = None,
+    quiet: Quiet = False,
+) -> None:
+    """Remove noise, of a strength that is given or estimated photograph by photograph."""
+    level = read_sigma(sigma)
+    work = make_plan(photos, out, on_exists=on_exists)
+
+    def prepare() -> "Repair":
+        restorer = make_restorer(device, precision, tasks=["denoise"])
+        return lambda picture, job, progress: restorer.denoise(picture, sigma=level, progress=progress)
+
+    carry_out(work, prepare, max_pixels=max_pixels, quiet=quiet)
+
+
+def read_sigma(text: str) -> float | None:
+    """Read the noise level; None is "auto".
+
+    Raises:
+        WrongCall: It is no number from 0 to 75.
+    """
+    if text == "auto":
+        return None
+    try:
+        level = float(text)
+    except ValueError:
+        level = -1.0
+    if not 0 <= level <= MAX_SIGMA:
+        raise WrongCall(f"--sigma is {text!r}; expected auto, or a number from 0 to {MAX_SIGMA:g}")
+    return level
+
+
+MAX_SIGMA = 75.0
+"""`restore.tasks.denoise.MAX_SIGMA`, repeated so that a wrong call is answered before torch is imported."""

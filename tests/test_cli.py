@@ -1,0 +1,515 @@
+import io
+import os
+import re
+import resource
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from restore_cli import app, base, demo, main, photos
+from skimage import data
+from typer.testing import CliRunner
+
+from restore.image import SUFFIXES, read
+from restore.tasks.denoise import MAX_SIGMA
+from restore.tasks.inpaint import METHODS
+from restore.weights import entries
+
+ROOT = Path(__file__).parents[1]
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    """A working folder with photographs and masks."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(ROOT), str(ROOT / "apps")]))
+    picture("a.png")
+    picture("in/a.png")
+    picture("in/sub/b.JPG")
+    mask("masks/a.png")
+    mask("masks/sub/b.tif")
+    return tmp_path
+
+
+def picture(path, size=(40, 60)):
+    Path(path).parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(data.chelsea()[: size[0], : size[1]]).save(path)
+
+
+def mask(path, size=(40, 60)):
+    Path(path).parent.mkdir(parents=True, exist_ok=True)
+    holes = np.zeros(size, np.uint8)
+    holes[size[0] // 2 - 2 : size[0] // 2 + 2, 5:-5] = 255
+    Image.fromarray(holes).save(path)
+
+
+def command(words):
+    return [sys.executable, "-m", "restore_cli", *words.split()]
+
+
+@pytest.fixture
+def call(capsysbinary):
+    def call(*words):
+        with pytest.raises(SystemExit) as stopped:
+            main(words)
+        captured = capsysbinary.readouterr()
+        return stopped.value.code, captured.out, captured.err.decode().splitlines()
+
+    return call
+
+
+class Plain:
+    """Stands in for a Restorer whose weights take time to load: the picture, turned negative."""
+
+    def denoise(self, picture, *, sigma, progress):
+        progress(1.0)
+        return picture.replace(pixels=255 - picture.pixels)
+
+
+@pytest.fixture
+def plain(monkeypatch):
+    monkeypatch.setattr(photos, "make_restorer", lambda device, precision, *, tasks: Plain())
+
+
+def test_help_answers_at_once_and_imports_nothing_heavy(folder):
+    heavy = [
+        "torch",
+        "torchvision",
+        "numpy",
+        "scipy",
+        "cv2",
+        "PIL",
+        "skimage",
+        "gradio",
+        "albumentations",
+        "lpips",
+        "tifffile",
+        "safetensors",
+    ]
+    script = f"""
+import sys
+from restore_cli import main
+try:
+    main(["--help"])
+finally:
+    print("heavy:", [name for name in {heavy} if name in sys.modules])"""
+    seconds = []
+    for _ in range(3):
+        before = resource.getrusage(resource.RUSAGE_CHILDREN)
+        done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        seconds.append(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
+    assert done.stdout.splitlines()[-1] == "heavy: []"
+    assert all(name in done.stdout for name in ("demo", "inpaint", "denoise", "models", "train", "web"))
+    assert min(seconds) < 0.5
+
+
+def test_help_of_every_command():
+    runner = CliRunner()
+    for registered in app.registered_commands:
+        name = registered.callback.__name__
+        result = runner.invoke(app, [name, "--help"], env={"COLUMNS": "200", "TERM": "dumb"})
+        assert result.exit_code == 0
+        assert registered.callback.__doc__.splitlines()[0].rstrip(".") in result.output
+
+
+def test_version(call):
+    code, out, err = call("--version")
+    assert code == 0
+    assert re.match(rb"restore(, not installed| \d+\.\d+)", out)
+    assert not err
+
+
+def test_the_choices_are_those_of_the_library():
+    assert [method.value for method in photos.Method] == list(METHODS)
+    assert photos.MAX_SIGMA == MAX_SIGMA
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ("repair", "No such command 'repair'"),
+        ("denoise", "Missing argument 'PHOTOS'"),
+        ("denoise a.png", "no output is named; expected -o FILE or -o FOLDER"),
+        ("denoise a.png -o b.png --strong", "No such option: --strong"),
+        ("denoise a.png -o b.png --sigma", "Option '--sigma' requires an argument"),
+        ("denoise a.png -o b.png --sigma strong", "--sigma is 'strong'; expected auto, or a number from 0 to 75"),
+        ("denoise a.png -o b.png --sigma -3", "--sigma is '-3'"),
+        ("denoise a.png -o b.png --sigma nan", "--sigma is 'nan'"),
+        ("denoise a.png -o b.png --sigma 76", "--sigma is '76'"),
+        ("denoise a.png -o b.png --on-exists ask", "'ask' is not one of 'fail', 'skip', 'replace', 'rename'"),
+        ("denoise a.png -o b.png --max-pixels 0", "--max-pixels"),
+        ("denoise a.png -o b.png --precision fp8", "'fp8' is not one of 'fp32', 'bf16'"),
+        ("denoise a.png -o b.png --device abacus", "device 'abacus' is not there; expected auto or one of"),
+        ("denoise a.png -o b.gif", "output b.gif ends in '.gif'; expected one of .avif"),
+        ("denoise a.png -o a.png", "output a.png would overwrite a photograph"),
+        ("denoise a.png in -o b.png", "output b.png is a file"),
+        ("denoise in -o in/out", "output in/out lies in the input folder in"),
+        ("denoise a.png in -o out", "a.png and in/a.png would both be written to out/a.png"),
+        ("denoise a.png - -o out", "- stands for one picture"),
+        ("inpaint a.png -o b.png", "Missing option '--mask'"),
+        ("inpaint a.png -o b.png --mask none.png", "no mask none.png; expected a file, or a folder"),
+        ("inpaint a.png -o b.png --mask masks/a.png --method magic", "'magic' is not one of 'learned', 'telea', 'ns', 'biharmonic'"),
+        ("inpaint - --mask masks", "mask masks is a folder; expected a file"),
+        ("demo -o a.png", "output a.png is a file; expected a folder"),
+        ("train", "no recipe is named; see --list"),
+        ("train magic", "recipe 'magic' is unknown; expected one of denoise"),
+        ("train denoise --data in", "no --out RUN is given"),
+        ("train denoise --out run", "no --data DIR is given"),
+        ("train denoise --data none --out run", "no folder none"),
+        ("train denoise --data in --out a.png", "output a.png is a file"),
+        ("train denoise --data in --out run --set lr", "setting 'lr' has no '='"),
+        ("train denoise --data in --out run --set speed=1", "setting 'speed' is unknown"),
+        ("train denoise --data in --out run --set lr=-1", "lr is -1.0; expected a number above 0"),
+        ("web --port 0", "--port"),
+        ("web --port http", "--port"),
+    ],
+)
+def test_a_wrong_call_is_one_line_and_2(folder, call, words, said):
+    if words == "denoise a.png in -o b.png":
+        Path("b.png").touch()
+    before = sorted(Path().rglob("*"))
+    code, out, err = call(*words.split())
+    assert (code, out, len(err)) == (2, b"", 1)
+    assert err[0].startswith("restore: ")
+    assert said in err[0]
+    assert sorted(Path().rglob("*")) == before
+
+
+def test_no_words_print_the_help_and_2(call):
+    code, out, err = call()
+    assert code == 2
+    assert b"Usage: restore" in out
+    assert not err
+
+
+@pytest.mark.parametrize("words", ["denoise a.png", "denoise a.png -o b.png --sigma -3", "inpaint a.png -o b.png", "nothing"])
+def test_the_app_alone_exits_with_2_too(folder, words):
+    assert CliRunner().invoke(app, words.split()).exit_code == 2
+
+
+def test_a_folder_is_repaired_with_a_folder_of_masks(folder, call):
+    code, out, err = call("inpaint", "in", "--mask", "masks", "-o", "out", "--method", "telea")
+    assert (code, out) == (0, b"")
+    assert [line.split(" (")[0] for line in err[:2]] == ["in/a.png -> out/a.png", "in/sub/b.JPG -> out/sub/b.JPG"]
+    assert err[2].startswith("2 done in ")
+    before, after = read("in/a.png").pixels, read("out/a.png").pixels
+    holes = read("masks/a.png").pixels[..., 0] > 0
+    np.testing.assert_array_equal(before[~holes], after[~holes])
+    assert (before[holes] != after[holes]).any()
+
+
+@pytest.mark.parametrize("method", ["telea", "ns", "biharmonic"])
+def test_one_mask_serves_all_and_the_method_is_the_one_asked_for(folder, call, method):
+    from restore.tasks import inpaint
+
+    picture("in/sub/c.png")
+    code, _, _ = call("inpaint", "in/a.png", "in/sub/c.png", "--mask", "masks/a.png", "-o", "out", "--method", method, "-q")
+    assert code == 0
+    expected = inpaint(read("in/a.png").pixels, read("masks/a.png").pixels, method=method)
+    for name in ("out/a.png", "out/c.png"):
+        np.testing.assert_array_equal(read(name).pixels, expected)
+
+
+def test_bad_files_are_one_line_each_and_1_and_the_rest_is_done(folder, call):
+    Path("in/broken.png").write_bytes(Path("in/a.png").read_bytes()[:200])
+    picture("in/unmasked.png")
+    picture("in/other.png", size=(30, 50))
+    mask("masks/other.png")
+    mask("masks/broken.png")
+    code, out, err = call("inpaint", "in", "nowhere.png", "--mask", "masks", "-o", "out", "--method", "ns", "--quiet")
+    assert (code, out) == (1, b"")
+    assert err[0].startswith("in/broken.png: truncated PNG")
+    assert err[1:] == [
+        "in/other.png: masks/other.png is 60x40 pixels, the photograph 50x30 (width x height)",
+        "in/unmasked.png: no mask masks/unmasked.*",
+        "nowhere.png: no such file",
+    ]
+    assert sorted(path.name for path in Path("out").rglob("*.*")) == ["a.png", "b.JPG"]
+
+
+def test_masks_among_the_photographs_are_no_photographs(folder, call):
+    mask("in/masks/a.png")
+    mask("in/masks/sub/b.png")
+    assert call("inpaint", "in", "--mask", "in/masks", "-o", "out", "--method", "ns", "-q") == (0, b"", [])
+    assert sorted(path.name for path in Path("out").rglob("*.*")) == ["a.png", "b.JPG"]
+
+
+def test_denoise_hands_its_options_on(folder, call, monkeypatch):
+    seen = []
+
+    class Listening(Plain):
+        def denoise(self, picture, *, sigma, progress):
+            seen.append(sigma)
+            return super().denoise(picture, sigma=sigma, progress=progress)
+
+    monkeypatch.setattr(photos, "make_restorer", lambda *words, tasks: seen.append((*words, tasks)) or Listening())
+    assert call("denoise", "a.png", "-o", "b.png", "--sigma", "12.5", "--device", "cpu", "--precision", "bf16", "-q") == (0, b"", [])
+    assert call("denoise", "a.png", "-o", "c.png", "-q") == (0, b"", [])
+    assert seen == [("cpu", base.Precision.bf16, ["denoise"]), 12.5, ("auto", base.Precision.fp32, ["denoise"]), None]
+    np.testing.assert_array_equal(read("b.png").pixels, 255 - read("a.png").pixels)
+
+
+def test_on_exists(folder, call, plain):
+    assert call("denoise", "in", "-o", "out", "-q") == (0, b"", [])
+    first = Path("out/a.png").read_bytes()
+    code, _, err = call("denoise", "in", "-o", "out")
+    assert code == 1
+    assert err[0] == "in/a.png: out/a.png exists; choose on-exists skip, replace or rename"
+    os.unlink("out/sub/b.JPG")
+    code, _, err = call("denoise", "in", "-o", "out", "--on-exists", "skip")
+    assert code == 0
+    assert err[0] == "in/a.png: out/a.png exists, skipped"
+    assert err[1].startswith("in/sub/b.JPG -> out/sub/b.JPG")
+    assert err[2].startswith("1 skipped, 1 done in ")
+    assert call("denoise", "in", "-o", "out", "--on-exists", "rename", "-q") == (0, b"", [])
+    assert Path("out/a-1.png").read_bytes() == first
+    assert call("denoise", "out/a.png", "-o", "out/a.png", "--on-exists", "replace", "-q") == (0, b"", [])
+    np.testing.assert_array_equal(read("out/a.png").pixels, read("in/a.png").pixels)
+
+
+def test_nothing_left_to_do_loads_nothing(folder, call, monkeypatch):
+    picture("out/a.png")
+    monkeypatch.setattr(photos, "make_restorer", lambda *words, tasks: pytest.fail("was called"))
+    code, _, _ = call("denoise", "in/a.png", "-o", "out", "--on-exists", "skip")
+    assert code == 0
+
+
+def test_the_pixel_limit(folder, call, plain):
+    code, _, err = call("denoise", "a.png", "-o", "b.png", "--max-pixels", "2399")
+    assert code == 1
+    assert "2399" in err[0]
+    assert call("denoise", "a.png", "-o", "b.png", "--max-pixels", "2400", "-q") == (0, b"", [])
+
+
+def test_a_warning_names_its_photograph_once(folder, call, plain):
+    Image.new("CMYK", (4, 4), (10, 20, 30, 40)).save("c.jpg")
+    _, _, err = call("denoise", "c.jpg", "-o", "d.png")
+    assert err[0].startswith("c.jpg: warning: ")
+    assert err[0].count("c.jpg") == 1
+
+
+def test_a_name_with_a_line_break_stays_on_one_line(folder, call, plain):
+    Path("two\nlines.png").write_bytes(b"")
+    code, _, err = call("denoise", "two\nlines.png", "-o", "b.png")
+    assert (code, len(err)) == (1, 1)
+    assert err[0].startswith(r"'two\nlines.png': ")
+
+
+def test_a_weight_that_cannot_be_used_is_one_line_and_1(folder, call, monkeypatch):
+    from restore import weights
+
+    def refuse(name):
+        raise weights.WeightsError(f"weight {name!r} has another hash")
+
+    monkeypatch.setattr(weights, "load", refuse)
+    assert call("denoise", "a.png", "-o", "b.png") == (1, b"", ["restore: weight 'denoise' has another hash"])
+
+
+# standard streams
+
+
+class Bytes(io.BytesIO):
+    name = "<stdin>"
+
+
+def stdin(monkeypatch, content, *, terminal=False):
+    stream = io.TextIOWrapper(Bytes(content))
+    stream.isatty = lambda: terminal
+    monkeypatch.setattr("sys.stdin", stream)
+
+
+@pytest.mark.parametrize("words", [["-"], ["-", "-o", "-"]])
+def test_standard_input_to_standard_output(folder, call, plain, monkeypatch, words):
+    stdin(monkeypatch, Path("a.png").read_bytes())
+    code, out, err = call("denoise", *words)
+    assert (code, err) == (0, [])
+    np.testing.assert_array_equal(read(out).pixels, 255 - read("a.png").pixels)
+
+
+def test_a_file_to_standard_output_and_standard_input_to_a_file(folder, call, plain, monkeypatch):
+    code, out, _ = call("denoise", "in/sub/b.JPG", "-o", "-")
+    assert code == 0
+    assert out[:3] == b"\xff\xd8\xff"
+    stdin(monkeypatch, Path("a.png").read_bytes())
+    assert call("denoise", "-", "-o", "new/b.tif", "-q") == (0, b"", [])
+    np.testing.assert_array_equal(read("new/b.tif").pixels, 255 - read("a.png").pixels)
+
+
+def test_standard_input_that_is_no_picture(folder, call, plain, monkeypatch):
+    stdin(monkeypatch, b"")
+    assert call("denoise", "-") == (1, b"", ["-: is empty"])
+
+
+def test_streams_that_are_terminals_are_refused(folder, call, plain, monkeypatch):
+    stdin(monkeypatch, b"", terminal=True)
+    code, _, err = call("denoise", "-")
+    assert (code, len(err)) == (2, 1)
+    assert "standard input is a terminal" in err[0]
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True, raising=False)
+    code, _, err = call("denoise", "a.png", "-o", "-")
+    assert (code, len(err)) == (2, 1)
+    assert "standard output is a terminal" in err[0]
+
+
+def test_a_reader_that_leaves_is_one_line_and_1(folder):
+    picture("big.png", size=(200, 300))  # more than a pipe holds
+    mask("big_mask.png", size=(200, 300))
+    process = subprocess.Popen(
+        command("inpaint big.png --mask big_mask.png --method ns -o -"), stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+    process.stdout.close()
+    error = process.stderr.read().decode()
+    process.stderr.close()
+    assert process.wait() == 1
+    assert error == "big.png: Broken pipe\n"
+
+
+# real processes
+
+
+def test_a_real_process(folder):
+    done = subprocess.run(command("inpaint in --mask masks -o out --method ns"), capture_output=True, text=True, check=True)
+    assert done.stdout == ""
+    assert len(done.stderr.splitlines()) == 3
+    assert Path("out/sub/b.JPG").is_file()
+
+
+def test_a_terminal_gets_a_bar(folder):
+    import pty
+
+    ours, theirs = pty.openpty()
+    environment = {**os.environ, "TERM": "xterm", "COLUMNS": "120"}
+    Path("in/broken.png").write_bytes(b"no picture")
+    process = subprocess.Popen(command("inpaint in --mask masks/a.png -o out --method ns"), stderr=theirs, env=environment)
+    os.close(theirs)
+    shown = b""
+    try:
+        while part := os.read(ours, 4096):
+            shown += part
+    except OSError:  # the other end was closed
+        pass
+    os.close(ours)
+    text = shown.decode()
+    assert process.wait() == 1
+    assert "3/3" in text
+    assert "left" in text
+    assert "in/broken.png: is not a picture" in text
+    assert "2 done, 1 failed in " in text or "1 failed" in text
+    assert "->" not in text
+
+
+def test_an_interruption_is_one_line_and_130_and_leaves_no_half_file(folder):
+    for number in range(40):
+        picture(f"many/{number:02}.png", size=(300, 400))
+    mask("many_mask.png", size=(300, 400))
+    process = subprocess.Popen(command("inpaint many --mask many_mask.png -o out --method biharmonic"), stderr=subprocess.PIPE, text=True)
+    first = process.stderr.readline()
+    process.send_signal(signal.SIGINT)
+    lines = process.stderr.read().splitlines()
+    process.stderr.close()
+    assert process.wait() == 130
+    assert first.startswith("many/00.png -> out/00.png")
+    assert lines[-1] == "restore: interrupted"
+    assert all("->" in line for line in lines[:-1])
+    written = sorted(os.listdir("out"))
+    assert written == [f"{number:02}.png" for number in range(len(lines))]
+    for name in written:
+        assert read(Path("out", name)).shape == (300, 400)
+
+
+# the other commands
+
+
+def test_models_lists_every_weight(call):
+    code, out, err = call("models")
+    lines = out.decode().splitlines()
+    assert (code, err) == (0, [])
+    assert lines[0].split() == ["name", "task", "network", "size", "licence", "scores"]
+    assert [line.split()[:3] for line in lines[1:]] == [[e.name, e.task, e.network] for e in entries().values()]
+
+
+def test_train_lists_recipes_and_runs_one(folder, call):
+    from restore.training.recipes import RECIPES
+
+    code, out, _ = call("train", "--list")
+    assert code == 0
+    assert [line.split()[0] for line in out.decode().splitlines()] == list(RECIPES)
+    code, _, err = call("train", "denoise", "--data", "masks/sub", "--out", "run", "--set", "steps=1")
+    assert (code, len(err)) == (1, 1)
+    assert "photograph" in err[0]
+
+
+def test_web_hands_its_options_on_and_reports_a_taken_port(call, monkeypatch):
+    import restore_web
+
+    seen = []
+
+    def serve(*, host, port, open_browser):
+        seen.append((host, port, open_browser))
+        if port == 81:
+            raise OSError("Cannot find empty port in range: 81-81")
+
+    monkeypatch.setattr(restore_web, "serve", serve)
+    assert call("web") == (0, b"", [])
+    assert call("web", "--host", "0.0.0.0", "--port", "80", "--no-browser") == (0, b"", [])
+    code, _, err = call("web", "--port", "81")
+    assert (code, len(err)) == (1, 1)
+    assert seen[:2] == [("127.0.0.1", 7860, True), ("0.0.0.0", 80, False)]
+
+
+# the demo
+
+
+def test_the_same_damage_every_time():
+    photo = data.astronaut()
+    damaged, holes = demo.damage(photo)
+    again, same = demo.damage(photo)
+    np.testing.assert_array_equal(damaged, again)
+    np.testing.assert_array_equal(holes, same)
+    assert set(np.unique(holes)) == {0, 255}
+    assert 0.03 < (holes > 0).mean() < 0.1
+    noise = damaged[holes == 0].astype(float) - photo[holes == 0]
+    assert noise[(photo[holes == 0] > 70) & (photo[holes == 0] < 185)].std() == pytest.approx(demo.SIGMA, rel=0.02)
+
+
+def test_side_by_side_shows_the_pictures_unchanged():
+    pictures = [np.full((50, 80, 3), value, np.uint8) for value in (0, 100, 200)]
+    sheet = demo.side_by_side(pictures, ("a", "b", "c"))
+    assert sheet.shape == (50 + 12 + 32, 3 * 80 + 4 * 12, 3)
+    for i, value in enumerate((0, 100, 200)):
+        assert (sheet[12:62, 12 + i * 92 : 92 + i * 92] == value).all()
+
+
+def test_demo(folder, call):
+    code, out, err = call("demo", "-o", "new/demo", "--device", "cpu")
+    lines = out.decode().splitlines()
+    assert (code, err) == (0, [])
+    assert lines[:4] == [f"new/demo/{name}.png" for name in ("damaged", "mask", "repaired", "comparison")]
+    before, after, gained, seconds = map(float, re.findall(r"(\d+\.\d+)", lines[4]))
+    assert gained == pytest.approx(after - before, abs=0.011)
+    assert gained >= 6
+    assert seconds > 0
+    mse = ((read("new/demo/repaired.png").pixels.astype(float) - data.astronaut()) ** 2).mean()
+    assert after == pytest.approx(10 * np.log10(255**2 / mse), abs=0.006)
+    assert call("demo", "-o", "new/demo", "--device", "cpu")[0] == 0
+
+
+def test_denoise_with_the_shipped_weight(folder, call):
+    clean = data.chelsea()[100:228, 100:260]
+    noisy = clean + np.random.default_rng(0).normal(0, 25, clean.shape)
+    Image.fromarray(np.clip(np.rint(noisy), 0, 255).astype(np.uint8)).save("noisy.png")
+    assert call("denoise", "noisy.png", "-o", "known.png", "--sigma", "25", "-q") == (0, b"", [])
+    assert call("denoise", "noisy.png", "-o", "blind.png", "-q") == (0, b"", [])
+    errors = [((read(name).pixels.astype(float) - clean) ** 2).mean() for name in ("noisy.png", "known.png", "blind.png")]
+    assert errors[1] < errors[0] / 6
+    assert errors[2] < errors[0] / 5
+
+
+def test_the_suffixes_that_are_searched_are_known():
+    assert {".png", ".jpg", ".tif", ".webp"} <= SUFFIXES
+    assert base.shown(None) == "-"
