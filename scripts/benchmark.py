@@ -43,16 +43,14 @@ def large(
         seconds, peak = run(["inpaint", str(source), "--mask", str(mask_file), "-o", str(target), "--method", method])
         before, after = read(source), read(target)
         same = (before.pixels == after.pixels).all(2)
-        typer.echo(
-            f"{photo.width} x {photo.height}, {photo.pixels.nbytes / 2**20:.0f} MiB of samples, {np.count_nonzero(mask)} pixels to repair"
-        )
+        kept = {name: getattr(before, name) == getattr(after, name) for name in ("icc", "exif", "xmp", "iptc", "dpi", "format", "coding")}
+        lost = [name for name, equal in kept.items() if not equal]
+        size = f"{photo.width} x {photo.height}, {photo.pixels.nbytes / 2**20:.0f} MiB of samples"
+        typer.echo(f"{size}, {np.count_nonzero(mask)} pixels to repair")
         typer.echo(f"restore inpaint --method {method}: {seconds:.1f} s, peak memory {peak:.0f} MiB, start of the program included")
         typer.echo(f"samples outside the mask identical: {bool(same[mask == 0].all())}; changed inside: {np.mean(~same[mask > 0]):.1%}")
-        kept = {name: getattr(before, name) == getattr(after, name) for name in ("icc", "exif", "xmp", "iptc", "dpi", "format", "coding")}
-        typer.echo(
-            f"kept: {', '.join(name for name, equal in kept.items() if equal)}; lost: {', '.join(n for n, e in kept.items() if not e) or 'nothing'}"
-        )
-        if not (same[mask == 0].all() and all(kept.values())):
+        typer.echo(f"kept: {', '.join(name for name in kept if name not in lost)}; lost: {', '.join(lost) or 'nothing'}")
+        if lost or not same[mask == 0].all():
             raise typer.Exit(1)
 
 
