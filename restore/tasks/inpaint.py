@@ -240,12 +240,16 @@ def _learned(runtime: Runtime) -> Fill:
 
 
 def _opencv(flag: int) -> Fill:
-    """Channel by channel, as OpenCV takes more than 8 bits only so; on a scale of 65535, as its Telea adds a step of about 1."""
+    """A method of OpenCV: on channels, as it takes more than 8 bits only so; on a scale of 65535, as its Telea adds steps of about 1.
+
+    The edge is repeated twice: OpenCV leaves some of the outermost pixels unfilled, and reads beyond pictures one pixel wide.
+    """
 
     def fill(x: np.ndarray, holes: np.ndarray) -> np.ndarray:
-        mask = holes.astype(np.uint8)
-        channels = [cv2.inpaint(channel * np.float32(65535), mask, RADIUS, flag) for channel in np.moveaxis(x, 2, 0)]
-        return _within(np.stack(channels, 2) / np.float32(65535), x, holes)
+        mask = np.pad(holes, 2, "edge").astype(np.uint8)
+        channels = (np.pad(channel, 2, "edge") * np.float32(65535) for channel in np.moveaxis(x, 2, 0))
+        filled = np.stack([cv2.inpaint(channel, mask, RADIUS, flag)[2:-2, 2:-2] for channel in channels], 2)
+        return _within(filled / np.float32(65535), x, holes)
 
     return fill
 

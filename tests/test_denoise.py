@@ -1,0 +1,159 @@
+"""The denoising task: depth, range, grey, linear light, tiles, and what a shipped network gains."""
+
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+from skimage import data
+
+from restore import networks, weights
+from restore.image import full_scale, to_linear, to_srgb
+from restore.metrics import psnr
+from restore.runtime import Runtime
+from restore.tasks import denoise
+
+rng = np.random.default_rng(0)
+DTYPES = [np.uint8, np.uint16, np.float32]
+
+
+def random_picture(shape: tuple[int, int, int], dtype: type) -> np.ndarray:
+    if dtype == np.float32:
+        return rng.uniform(-0.3, 1.3, shape).astype(np.float32)
+    return rng.integers(0, np.iinfo(dtype).max, shape, dtype, endpoint=True)
+
+
+def stand_in(function, *, halo: int = 0, multiple_of: int = 1) -> SimpleNamespace:
+    """A runtime that is a function of (image, level)."""
+
+    class Run(SimpleNamespace):
+        def __call__(self, image: np.ndarray, level: float) -> np.ndarray:
+            assert image.dtype == np.float32
+            assert image.shape[2] == 3
+            return function(image, level)
+
+    return Run(halo=halo, multiple_of=multiple_of, min_size=multiple_of)
+
+
+brighten = stand_in(lambda image, level: image + np.float32(level))
+
+
+def real_network() -> Runtime:
+    torch.manual_seed(0)
+    network = networks.build("restoration", {"widths": [8, 8], "down": [1, 1], "up": [1, 1]})
+    for parameter in network.parameters():
+        torch.nn.init.normal_(parameter, std=0.05)
+    return Runtime(network, device="cpu")
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_sigma_is_in_8_bit_units_whatever_the_depth(dtype: type) -> None:
+    picture = random_picture((5, 6, 3), dtype)
+    result = denoise(picture, brighten, sigma=10)
+    expected = picture + 10 / 255 * full_scale(dtype)
+    if dtype == np.float32:
+        np.testing.assert_allclose(result, expected, atol=1e-6)
+    else:
+        np.testing.assert_allclose(result, np.minimum(expected, full_scale(dtype)), atol=0.51)
+    assert result.dtype == dtype
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("channels", [1, 3])
+def test_what_the_network_leaves_stays(dtype: type, channels: int) -> None:
+    picture = random_picture((21, 34, channels), dtype)
+    result = denoise(picture, stand_in(lambda image, level: image), sigma=30, tile=8)
+    if dtype == np.float32 and channels == 1:
+        np.testing.assert_allclose(result, picture, atol=1e-6)
+    else:
+        np.testing.assert_array_equal(result, picture)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_grey_noise_reaches_the_network_white(dtype: type) -> None:
+    full = full_scale(dtype)
+    noise = np.random.default_rng(1).normal(0, 20 / 255, (256, 256, 1))
+    picture = ((0.5 + noise) * full).astype(dtype)
+    seen = []
+    denoise(picture, stand_in(lambda image, level: (seen.append((image, level)), image)[1]), sigma=20)
+    ((image, level),) = seen
+    assert level == pytest.approx(20 / 255 * np.sqrt(3))
+    covariance = np.cov(image.reshape(-1, 3).T)
+    np.testing.assert_allclose(covariance, np.eye(3) * level**2, atol=0.02 * level**2)
+
+
+def test_three_equal_channels_are_grey() -> None:
+    grey = random_picture((40, 40, 1), np.uint8)
+    runtime = real_network()
+    result = denoise(np.repeat(grey, 3, 2), runtime, sigma=20)
+    np.testing.assert_array_equal(result, np.repeat(denoise(grey, runtime, sigma=20), 3, 2))
+    assert (result != grey).any()
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_linear_pictures_reach_the_network_encoded(channels: int) -> None:
+    picture = rng.uniform(0.1, 0.9, (6, 7, channels)).astype(np.float32)
+    result = denoise(picture, brighten, sigma=10, linear=True)
+    level = 10 / 255 * (np.sqrt(3) if channels == 1 else 1)
+    np.testing.assert_allclose(result, to_linear(to_srgb(picture) + level), atol=1e-5)
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_tiles_equal_the_whole(channels: int) -> None:
+    runtime = real_network()
+    picture = random_picture((150, 133, channels), np.float32)
+    np.testing.assert_allclose(denoise(picture, runtime, sigma=25, tile=32), denoise(picture, runtime, sigma=25, tile=512), atol=1e-6)
+
+
+def test_sigma_0_changes_nothing() -> None:
+    picture = random_picture((5, 6, 3), np.uint16)
+    seen: list[float] = []
+    result = denoise(picture, brighten, sigma=0, progress=seen.append)
+    np.testing.assert_array_equal(result, picture)
+    assert not np.shares_memory(result, picture)
+    assert seen == [1.0]
+
+
+def test_level_is_estimated() -> None:
+    picture = (0.5 + np.random.default_rng(0).normal(0, 30 / 255, (128, 128, 3))).astype(np.float32)
+    assert np.mean(denoise(picture, brighten) - picture) * 255 == pytest.approx(30, rel=0.02)
+
+
+def test_estimate_stays_in_range() -> None:
+    picture = np.random.default_rng(0).normal(0, 1, (64, 64, 3)).astype(np.float32)
+    assert np.mean(denoise(picture, brighten) - picture) * 255 == pytest.approx(75, rel=1e-3)
+
+
+def test_progress() -> None:
+    seen: list[float] = []
+    denoise(random_picture((40, 40, 3), np.uint8), brighten, sigma=5, tile=16, progress=seen.append)
+    assert seen == sorted(seen)
+    assert seen[-1] == 1
+    assert len(seen) > 4
+
+
+@pytest.mark.parametrize("sigma", [-1, 75.5, float("nan")])
+def test_sigma_out_of_range(sigma: float) -> None:
+    with pytest.raises(ValueError, match=f"sigma must be from 0 to 75 in 8-bit units, got {sigma}"):
+        denoise(random_picture((5, 6, 3), np.uint8), brighten, sigma=sigma)
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_not_finite(channels: int) -> None:
+    picture = np.full((5, 6, channels), np.inf, np.float32)
+    with pytest.raises(ValueError, match="the picture holds a NaN or an infinity; expected finite numbers"):
+        denoise(picture, brighten, sigma=5)
+
+
+@pytest.mark.parametrize(("sigma", "gain"), [(15, 7.0), (25, 9.0), (50, 12.0)])
+@pytest.mark.parametrize("kind", ["float", "8-bit", "grey"])
+def test_shipped_network_gains(sigma: int, gain: float, kind: str) -> None:
+    clean = data.cat()[:192, 100:292]
+    if kind == "grey":
+        clean, gain = clean[..., 1:2], gain - 2
+    noisy = clean / 255 + np.random.default_rng(0).normal(0, sigma / 255, clean.shape)
+    noisy = np.round(255 * np.clip(noisy, 0, 1)).astype(np.uint8) if kind == "8-bit" else noisy.astype(np.float32)
+    result = denoise(noisy, Runtime(weights.load("denoise"), device="cpu"), sigma=sigma)
+    if kind != "8-bit":
+        clean = clean.astype(np.float32) / 255
+    assert psnr(result, clean) - psnr(noisy, clean) > gain

@@ -1,0 +1,305 @@
+"""The inpainting task: what lies outside the holes, what fills them, and what it costs."""
+
+import tracemalloc
+from types import SimpleNamespace
+
+import cv2
+import numpy as np
+import pytest
+import torch
+from skimage import data
+from skimage.restoration import inpaint_biharmonic
+
+from restore import masks, networks
+from restore.image import full_scale, to_linear, to_srgb
+from restore.runtime import Runtime
+from restore.tasks import inpaint
+from restore.tasks.inpaint import METHODS, Box, plan
+
+CLASSICAL = [method for method in METHODS if method != "learned"]
+DTYPES = [np.uint8, np.uint16, np.float32]
+
+
+def in_depth(picture: np.ndarray, dtype: type) -> np.ndarray:
+    """Numbers in [0, 1] as ``dtype``."""
+    return picture.astype(np.float32) if dtype == np.float32 else np.round(picture * full_scale(dtype)).astype(dtype)
+
+
+def real_network() -> Runtime:
+    torch.manual_seed(0)
+    network = networks.build("inpainting", {"widths": [8, 8], "down": [1, 1], "up": [1, 1], "dilations": [1, 2]})
+    for parameter in network.parameters():
+        torch.nn.init.normal_(parameter, std=0.05)
+    return Runtime(network, device="cpu")
+
+
+class Mean(SimpleNamespace):
+    """A runtime that fills everything with the mean of what is known."""
+
+    multiple_of, min_size, halo = 8, 8, None
+
+    def __init__(self) -> None:
+        super().__init__(shapes=[])
+
+    def __call__(self, image: np.ndarray, mask: np.ndarray) -> np.ndarray:
+        assert image.dtype == mask.dtype == np.float32
+        assert image.shape == (*mask.shape[:2], 3)
+        assert not any(side % self.multiple_of for side in image.shape[:2])
+        assert not image[mask[..., 0] > 0].any()
+        self.shapes.append(image.shape[:2])
+        return np.broadcast_to(image[mask[..., 0] == 0].mean(0), image.shape).astype(np.float32)
+
+
+ASTRONAUT = data.astronaut()[::2, ::2] / 255
+HOLES = masks.benchmark("thin", ASTRONAUT.shape[:2], 0) > 0
+HOLES[:9, :9] = HOLES[-5:, 100:130] = True
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("channels", [1, 3])
+def test_only_holes_change(method: str, dtype: type, channels: int) -> None:
+    picture = in_depth(ASTRONAUT[:100, :90, :channels], dtype)
+    before, holes = picture.copy(), HOLES[:100, :90]
+    result = inpaint(picture, holes, real_network() if method == "learned" else None, method=method)
+    assert result.dtype == dtype
+    assert result.shape == picture.shape
+    np.testing.assert_array_equal(result[~holes], before[~holes])
+    np.testing.assert_array_equal(picture, before)
+    assert (result[holes] != picture[holes]).mean() > 0.5
+
+
+@pytest.mark.parametrize(("method", "flag"), [("telea", cv2.INPAINT_TELEA), ("ns", cv2.INPAINT_NS)])
+def test_equals_opencv(method: str, flag: int) -> None:
+    picture = in_depth(ASTRONAUT, np.uint16)
+    holes = np.zeros_like(HOLES)
+    holes[6:-6, 6:-6] = HOLES[6:-6, 6:-6]
+    expected = np.dstack([cv2.inpaint(np.ascontiguousarray(c), holes.astype(np.uint8), 3, flag) for c in np.moveaxis(picture, 2, 0)])
+    difference = np.abs(inpaint(picture, holes, method=method).astype(float) - expected)[holes]
+    assert np.median(difference) <= 1
+    assert np.quantile(difference, 0.98) < 655  # OpenCV rounds to integers as it goes, and what it does next follows from that
+
+
+def test_equals_scikit_image() -> None:
+    picture = ASTRONAUT.astype(np.float32)
+    expected = inpaint_biharmonic(picture, HOLES, channel_axis=2)
+    np.testing.assert_allclose(inpaint(picture, HOLES, method="biharmonic"), expected, atol=1e-5)
+
+
+@pytest.mark.parametrize("method", CLASSICAL)
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_constant_stays_constant_in_corners_too(method: str, dtype: type) -> None:
+    picture = np.full((40, 50, 3), full_scale(dtype) * 0.99, np.float32).astype(dtype)
+    holes = np.zeros((40, 50), bool)
+    holes[:6, :6] = holes[-6:, -6:] = holes[20:23] = True
+    np.testing.assert_array_equal(inpaint(picture, holes, method=method), picture)
+
+
+@pytest.mark.parametrize("method", CLASSICAL)
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_fill_stays_within_what_is_known(method: str, dtype: type) -> None:
+    ramp = np.add.outer(np.linspace(0, 1, 64), np.linspace(0, 1, 64))[..., None] / 2
+    holes = np.zeros((64, 64), bool)
+    holes[:8, :8] = holes[-8:, -8:] = True
+    picture = in_depth(ramp, dtype)
+    filled = inpaint(picture, holes, method=method)[holes]
+    assert picture[~holes].min() <= filled.min()
+    assert filled.max() <= picture[~holes].max()
+
+
+@pytest.mark.parametrize("method", CLASSICAL)
+def test_16_bits_stay_16_bits(method: str) -> None:
+    picture = np.repeat(np.arange(20000, 20000 + 64 * 8, 8, dtype=np.uint16)[None, :, None], 64, 0)
+    holes = np.zeros((64, 64), bool)
+    holes[20:26, 20:44] = True
+    filled = inpaint(picture, holes, method=method)
+    assert np.abs(filled.astype(int) - picture).max() < 128  # half a step of 8 bits, where the ramp spans two of them
+    assert len(np.unique(filled[holes])) > 10
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("linear", [False, True])
+def test_network_fills_in_encoded_light(dtype: type, *, linear: bool) -> None:
+    picture = in_depth(np.random.default_rng(0).uniform(0.1, 0.9, (24, 24, 3)), dtype)
+    holes = np.zeros((24, 24), bool)
+    holes[10:12, 10:14] = True
+    result = inpaint(picture, holes, Mean(), linear=linear)
+    known = picture[~holes] / full_scale(dtype)
+    expected = to_linear(to_srgb(known).mean(0)) if linear else known.mean(0)
+    np.testing.assert_allclose(result[holes] / full_scale(dtype), np.broadcast_to(expected, (8, 3)), atol=0.6 / 255)
+
+
+def test_what_lies_in_a_hole_does_not_matter() -> None:
+    picture = ASTRONAUT.astype(np.float32)
+    spoilt = np.where(HOLES[..., None], np.float32(np.nan), picture)
+    runtime = real_network()
+    for method in METHODS:
+        np.testing.assert_array_equal(inpaint(spoilt, HOLES, runtime, method=method), inpaint(picture, HOLES, runtime, method=method))
+
+
+@pytest.mark.parametrize("method", CLASSICAL)
+def test_holes_larger_than_a_crop(method: str) -> None:
+    picture = np.full((150, 170, 1), 1000, np.uint16)
+    holes = np.zeros((150, 170), bool)
+    holes[5:, 3:160] = True
+    spoilt = np.where(holes[..., None], np.uint16(60000), picture)
+    np.testing.assert_array_equal(inpaint(spoilt, holes, method=method, tile=64), picture)
+
+
+@pytest.mark.parametrize("shape", [(1, 2), (2, 1), (3, 5), (9, 8)])
+@pytest.mark.parametrize("method", METHODS)
+def test_tiny_pictures(shape: tuple[int, int], method: str) -> None:
+    picture = np.full((*shape, 3), 77, np.uint8)
+    holes = np.zeros(shape, bool)
+    holes[0, 0] = True
+    result = inpaint(picture, holes, Mean(), method=method)
+    np.testing.assert_array_equal(result, picture)
+
+
+def test_no_hole() -> None:
+    picture, seen = in_depth(ASTRONAUT, np.uint8), []
+    result = inpaint(picture, np.zeros_like(HOLES), method="telea", progress=seen.append)
+    np.testing.assert_array_equal(result, picture)
+    assert not np.shares_memory(result, picture)
+    assert seen[-1] == 1
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_nothing_known(method: str) -> None:
+    with pytest.raises(ValueError, match="the mask covers the whole picture: nothing is known that it could be filled from"):
+        inpaint(np.zeros((4, 5, 3), np.uint8), np.ones((4, 5)), Mean(), method=method)
+
+
+def test_wrong_size() -> None:
+    with pytest.raises(ValueError, match=r"the mask is 4x5 pixels, the picture 5x4"):
+        inpaint(np.zeros((4, 5, 3), np.uint8), np.ones((5, 4)), method="ns")
+
+
+def test_unknown_method() -> None:
+    with pytest.raises(ValueError, match="method 'magic' is unknown; expected one of learned, telea, ns, biharmonic"):
+        inpaint(np.zeros((4, 5, 3), np.uint8), np.eye(4, 5), method="magic")
+
+
+def test_no_network() -> None:
+    with pytest.raises(ValueError, match="method 'learned' needs a runtime with an inpainting network, got None"):
+        inpaint(np.zeros((4, 5, 3), np.uint8), np.eye(4, 5))
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_not_finite_beside_a_hole(method: str) -> None:
+    picture = np.full((8, 8, 1), np.inf, np.float32)
+    with pytest.raises(ValueError, match="holds a NaN or an infinity beside a hole"):
+        inpaint(picture, np.eye(8), Mean(), method=method)
+
+
+def test_same_bytes_again() -> None:
+    picture, runtime = in_depth(ASTRONAUT, np.uint16), real_network()
+    for method in METHODS:
+        assert inpaint(picture, HOLES, runtime, method=method).tobytes() == inpaint(picture, HOLES, runtime, method=method).tobytes()
+
+
+def test_progress() -> None:
+    seen: list[float] = []
+    inpaint(in_depth(ASTRONAUT, np.uint8), HOLES, method="ns", tile=64, progress=seen.append)
+    assert seen == sorted(seen)
+    assert (seen[0], seen[-1]) == (0, 1)
+    assert len(seen) > 5
+
+
+class Scarce(Mean):
+    """Runs out of memory above ``limit`` pixels a side."""
+
+    limit = 64
+
+    def __call__(self, image: np.ndarray, mask: np.ndarray) -> np.ndarray:
+        if max(image.shape[:2]) > self.limit:
+            raise RuntimeError("CUDA out of memory. Tried to allocate 2.00 GiB")
+        return super().__call__(image, mask)
+
+
+def test_crops_shrink_when_memory_runs_out() -> None:
+    runtime = Scarce()
+    picture = np.full((*HOLES.shape, 3), 9, np.uint8)
+    spoilt = np.where(HOLES[..., None], np.uint8(200), picture)
+    np.testing.assert_array_equal(inpaint(spoilt, HOLES, runtime), picture)
+    assert max(map(max, runtime.shapes)) == 64
+
+
+def test_no_memory_at_all() -> None:
+    runtime = Scarce()
+    runtime.limit = 1
+    with pytest.raises(MemoryError, match="not enough memory to fill a hole on a crop of 64 pixels"):
+        inpaint(in_depth(ASTRONAUT, np.uint8), HOLES, runtime)
+
+
+def test_other_errors_come_through() -> None:
+    def broken(image: np.ndarray, mask: np.ndarray) -> np.ndarray:
+        raise RuntimeError("broken")
+
+    broken.multiple_of = broken.min_size = 1
+    with pytest.raises(RuntimeError, match="broken"):
+        inpaint(in_depth(ASTRONAUT, np.uint8), HOLES, broken)
+
+
+def area(crops: list[tuple[Box, Box]]) -> int:
+    return sum(window.sides[0] * window.sides[1] for _, window in crops)
+
+
+@pytest.mark.parametrize("kind", ["thin", "medium", "large"])
+@pytest.mark.parametrize("shape", [(50, 700), (333, 257), (600, 800)])
+@pytest.mark.parametrize(("tile", "multiple_of"), [(64, 1), (160, 8), (512, 16)])
+def test_plan_covers_each_hole_once(kind: str, shape: tuple[int, int], tile: int, multiple_of: int) -> None:
+    holes = masks.benchmark(kind, shape, 1) > 0
+    covered = np.zeros(shape, int)
+    for core, window in plan(holes, tile=tile, multiple_of=multiple_of):
+        covered[core.slices] += 1
+        assert window.top <= core.top < core.bottom <= window.bottom
+        assert window.left <= core.left < core.right <= window.right
+        assert max(window.sides) <= max(tile, 8 * multiple_of)
+        for start, stop, size in ((window.top, window.bottom, shape[0]), (window.left, window.right, shape[1])):
+            assert start % multiple_of == 0
+            assert stop % multiple_of == 0 or stop == size
+    assert (covered[holes] == 1).all()
+
+
+def test_a_picture_of_one_tile_is_one_crop() -> None:
+    holes = masks.benchmark("medium", (496, 496), 0) > 0
+    assert [window for _, window in plan(holes, tile=512, multiple_of=8)] == [Box(0, 0, 496, 496)]
+
+
+def test_context_grows_with_the_hole() -> None:
+    holes = np.zeros((1000, 1000), bool)
+    holes[500:504, 500:504] = True
+    ((_, window),) = plan(holes, tile=512)
+    assert window == Box(468, 468, 536, 536)
+    holes[500:540, 500:540] = True
+    ((_, window),) = plan(holes, tile=512)
+    assert 70 < 500 - window.top < 90
+
+
+def test_cost_follows_the_hole() -> None:
+    holes = np.zeros((2000, 3000), np.uint8)
+    cv2.line(holes, (10, 10), (2990, 1990), 1, 3)
+    crops = plan(holes > 0, tile=512)
+    assert area(crops) < 0.3 * holes.size
+    assert len(crops) < 20
+
+
+def test_specks_share_crops_where_near() -> None:
+    holes = np.zeros((2000, 2000), bool)
+    holes[100:110:3, 100:150:5] = True  # 40 specks
+    holes[1900, 1900] = True
+    crops = plan(holes, tile=512)
+    assert len(crops) == 2
+    assert area(crops) < 20000
+
+
+def test_memory_is_input_and_output_and_a_crop() -> None:
+    picture = np.full((2500, 3000, 3), 500, np.uint16)
+    holes = np.zeros((2500, 3000), np.uint8)
+    cv2.line(holes, (10, 10), (2990, 2490), 1, 3)
+    tracemalloc.start()
+    inpaint(picture, holes, Mean())
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < picture.nbytes + 3 * holes.nbytes + 12e6

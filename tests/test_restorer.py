@@ -1,0 +1,234 @@
+"""The Restorer, and the calls of one line."""
+
+import subprocess
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+import restore
+from restore import Picture, Restorer, WeightsError, restorer, weights
+from restore.image import ImageError, write
+from restore.tasks import TASKS
+
+rng = np.random.default_rng(0)
+PHOTO = rng.integers(0, 256, (40, 50, 3), dtype=np.uint8)
+MASK = np.zeros((40, 50), np.uint8)
+MASK[10:14, 5:40] = 9
+
+
+@pytest.fixture
+def small(tiny_weights: Path) -> Restorer:
+    return Restorer(device="cpu")
+
+
+def kinds_of(array: np.ndarray, folder: Path) -> dict[str, object]:
+    write(Picture.from_array(array), folder / "photo.png")
+    return {
+        "array": array,
+        "path": folder / "photo.png",
+        "Picture": Picture.from_array(array),
+        "PIL": Image.fromarray(array),
+        "tensor": torch.from_numpy(array.transpose(2, 0, 1).copy()),
+        "batch": torch.from_numpy(np.stack([array.transpose(2, 0, 1)] * 2)),
+    }
+
+
+def arrays_of(result: object) -> list[np.ndarray]:
+    if isinstance(result, torch.Tensor):
+        return [tensor.permute(1, 2, 0).numpy() for tensor in result.reshape(-1, *result.shape[-3:])]
+    return [result.to_array() if isinstance(result, Picture) else np.asarray(result)]
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_same_kind_same_result(task: str, small: Restorer, tmp_path: Path) -> None:
+    function = {"inpaint": lambda image: small.inpaint(image, MASK), "denoise": lambda image: small.denoise(image, sigma=20)}[task]
+    expected = function(PHOTO)
+    assert (expected != PHOTO).any()
+    for name, image in kinds_of(PHOTO, tmp_path).items():
+        result = function(image)
+        assert isinstance(result, Picture if name == "path" else type(image)), name
+        for array in arrays_of(result):
+            np.testing.assert_array_equal(array, expected, err_msg=name)
+    assert len(arrays_of(result)) == 2
+
+
+@pytest.mark.parametrize("method", ["learned", "telea", "ns", "biharmonic"])
+@pytest.mark.parametrize("channels", [1, 2, 3, 4])
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.float32])
+def test_outside_the_mask_and_alpha_stay(method: str, channels: int, dtype: type, small: Restorer) -> None:
+    full = 1 if dtype == np.float32 else np.iinfo(dtype).max
+    image = (rng.random((40, 50, channels)) * full).astype(dtype)
+    result = small.inpaint(image, MASK, method=method)
+    changed = (result != image).any(2)
+    assert changed[MASK > 0].mean() > 0.9
+    assert not changed[MASK == 0].any()
+    if channels in (2, 4):
+        np.testing.assert_array_equal(result[..., -1], image[..., -1])
+        np.testing.assert_array_equal(small.denoise(image, sigma=9)[..., -1], image[..., -1])
+
+
+def test_a_file_keeps_what_it_says(small: Restorer, tmp_path: Path) -> None:
+    picture = Picture(pixels=PHOTO, dpi=(300.0, 300.0), xmp=b"<x/>")
+    write(picture, tmp_path / "a.png")
+    write(Picture.from_array(np.where(MASK > 0, np.uint8(255), np.uint8(0))), tmp_path / "mask.png")
+    result = small.inpaint(tmp_path / "a.png", tmp_path / "mask.png")
+    assert result.dpi == pytest.approx((300, 300), abs=0.1)
+    assert (result.xmp, result.format) == (b"<x/>", "PNG")
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (1, 9), (3, 2), (17, 5)])
+def test_any_size(shape: tuple[int, int], small: Restorer) -> None:
+    for image in (np.zeros(shape, np.uint8), np.zeros((*shape, 3), np.float32)):
+        assert small.denoise(image, sigma=5).shape == image.shape
+        assert small.denoise(image).shape == image.shape
+        if shape != (1, 1):
+            holes = np.zeros(shape, bool)
+            holes[0, 0] = True
+            assert small.inpaint(image, holes).shape == image.shape
+
+
+def test_floats_come_back_unquantised_and_beyond_the_range(small: Restorer) -> None:
+    image = rng.normal(0.5, 0.6, (40, 50, 3)).astype(np.float32)
+    result = small.denoise(image, sigma=10)
+    assert result.dtype == np.float32
+    assert result.min() < 0
+    assert result.max() > 1
+    assert np.abs(result * 255 - np.round(result * 255)).max() > 0.4
+
+
+def test_linear_pictures(small: Restorer, monkeypatch: pytest.MonkeyPatch) -> None:
+    picture = Picture.from_array(PHOTO)
+    for function in (lambda: small.denoise(picture, sigma=20), lambda: small.inpaint(picture, MASK)):
+        encoded = function().pixels
+        with monkeypatch.context() as patch:
+            patch.setattr(Picture, "is_linear", property(lambda self: True))
+            assert not np.array_equal(function().pixels, encoded)
+
+
+def test_networks_are_loaded_once(small: Restorer, monkeypatch: pytest.MonkeyPatch) -> None:
+    loaded, load = [], weights.load
+
+    def slow(name: str):
+        loaded.append(name)
+        time.sleep(0.05)
+        return load(name)
+
+    monkeypatch.setattr(weights, "load", slow)
+    with ThreadPoolExecutor(4) as pool:
+        results = list(pool.map(lambda _: small.denoise(PHOTO, sigma=20), range(8)))
+    assert loaded == ["denoise"]
+    for result in results:
+        np.testing.assert_array_equal(result, results[0])
+
+
+def test_classical_methods_load_nothing(small: Restorer, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(weights, "load", None)
+    small.inpaint(PHOTO, MASK, method="telea")
+
+
+def test_progress_of_a_batch(small: Restorer) -> None:
+    seen: list[float] = []
+    small.denoise(torch.from_numpy(np.stack([PHOTO.transpose(2, 0, 1)] * 3)), sigma=20, progress=seen.append)
+    assert seen == sorted(seen)
+    assert seen[-1] == 1
+    assert any(abs(fraction - 1 / 3) < 1e-9 for fraction in seen)
+
+
+def test_a_mask_for_each_picture_of_a_batch(small: Restorer) -> None:
+    batch = torch.from_numpy(np.stack([PHOTO.transpose(2, 0, 1)] * 2))
+    masks = torch.from_numpy(np.stack([MASK, MASK[::-1]]))[:, None]
+    first, second = arrays_of(small.inpaint(batch, masks))
+    np.testing.assert_array_equal(first, small.inpaint(PHOTO, MASK))
+    np.testing.assert_array_equal(second, small.inpaint(PHOTO, MASK[::-1]))
+
+
+def test_calls_of_one_line(tiny_weights: Path) -> None:
+    restorer._shared.cache_clear()
+    try:
+        np.testing.assert_array_equal(restore.inpaint(PHOTO, MASK), restorer._shared().inpaint(PHOTO, MASK))
+        np.testing.assert_array_equal(restore.denoise(PHOTO, sigma=5), restorer._shared().denoise(PHOTO, sigma=5))
+    finally:
+        restorer._shared.cache_clear()
+
+
+def test_another_weight(tiny_weights: Path) -> None:
+    manifest = tiny_weights / "weights.toml"
+    manifest.write_text(manifest.read_text("utf-8").replace("[denoise]", "[mine]"), "utf-8")
+    with pytest.raises(WeightsError, match="weight 'denoise' is unknown; expected one of mine, inpaint"):
+        Restorer(device="cpu").denoise(PHOTO, sigma=5)
+    assert Restorer(device="cpu", weights={"denoise": "mine"}).denoise(PHOTO, sigma=5).shape == PHOTO.shape
+
+
+def test_weight_of_another_task(tiny_weights: Path) -> None:
+    with pytest.raises(WeightsError, match="weight 'denoise' is for the task 'denoise', not 'inpaint'"):
+        Restorer(device="cpu", weights={"inpaint": "denoise"}).inpaint(PHOTO, MASK)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"device": "tpu"}, "device 'tpu' is not there"),
+        ({"precision": "fp1"}, "precision 'fp1' is unknown; expected one of fp32, bf16"),
+        ({"tile": 63}, "tile must be at least 64 pixels, got 63"),
+        ({"weights": {"colour": "denoise"}}, "task 'colour' is unknown; expected one of inpaint, denoise"),
+    ],
+)
+def test_wrong_options(options: dict, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        Restorer(**{"device": "cpu", **options})
+
+
+def test_unknown_task() -> None:
+    with pytest.raises(ValueError, match="task 'colour' is unknown; expected one of inpaint, denoise"):
+        Restorer(device="cpu").runtime("colour")
+
+
+@pytest.mark.parametrize(
+    ("error", "image", "mask"),
+    [
+        (TypeError, None, MASK),
+        (TypeError, PHOTO, None),
+        (ImageError, PHOTO.astype(float), MASK),
+        (ValueError, PHOTO, MASK[:-1]),
+        (ValueError, PHOTO, MASK + 1),
+    ],
+)
+def test_wrong_pictures(error: type[Exception], image: object, mask: object, small: Restorer) -> None:
+    with pytest.raises(error) as raised:
+        small.inpaint(image, mask)
+    assert "\n" not in str(raised.value)
+
+
+def test_wrong_sigma(small: Restorer) -> None:
+    with pytest.raises(ValueError, match="sigma must be from 0 to 75"):
+        small.denoise(PHOTO, sigma=76)
+
+
+def test_import_is_light() -> None:
+    code = (
+        "import sys, restore; assert callable(restore.list_weights) and 'read' in dir(restore); "
+        "heavy = {'torch', 'gradio', 'skimage', 'albumentations', 'lpips'} & set(sys.modules); assert not heavy, heavy"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=120)
+
+
+def test_public_names() -> None:
+    for name in restore.__all__:
+        assert getattr(restore, name) is not None
+    with pytest.raises(AttributeError, match="module 'restore' has no attribute 'paint'"):
+        restore.paint  # noqa: B018
+
+
+@pytest.mark.gpu
+def test_gpu(tiny_weights: Path) -> None:
+    tensor = torch.from_numpy(PHOTO.transpose(2, 0, 1).copy()).cuda()
+    result = Restorer(device="cuda").inpaint(tensor, MASK)
+    assert result.device == tensor.device
+    expected = Restorer(device="cpu").inpaint(PHOTO, MASK).transpose(2, 0, 1)
+    assert np.abs(result.cpu().numpy().astype(int) - expected).max() <= 1
