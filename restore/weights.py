@@ -2,7 +2,8 @@
 
 ``weights.toml`` holds ``version = 1`` and one table for each weight; the table's name is the weight's name.
 
->>> version, table = 1, {"network": "restoration", "file": "denoise.safetensors"}  # and the other fields of Entry
+>>> entries()["denoise"].network
+'restoration'
 """
 
 import hashlib
