@@ -5,6 +5,8 @@ from pathlib import Path
 import torch
 from torch import nn
 
+from restore.metrics import lpips_network
+
 
 def charbonnier(prediction: torch.Tensor, target: torch.Tensor, *, eps: float = 1e-3) -> torch.Tensor:
     """Mean of ``sqrt(d^2 + eps^2)``, a smooth L1 (Charbonnier et al. 1994, "Two deterministic half-quadratic regularization algorithms").
@@ -38,35 +40,13 @@ class Perceptual(nn.Module):
             package does not carry.
 
     Raises:
-        FileNotFoundError: ``features`` does not exist.
+        MetricUnavailable: ``features`` does not exist or holds something else.
     """
 
     def __init__(self, features: Path) -> None:
         super().__init__()
-        if not Path(features).is_file():
-            raise FileNotFoundError(f"no SqueezeNet features at {features}; expected a safetensors file")
-        self.lpips = build_lpips(Path(features)).requires_grad_(False)
+        self.lpips = lpips_network("squeeze", features)
 
     def forward(self, prediction: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
         """Mean distance of pictures (N, 3, H, W) in [0, 1]."""
         return self.lpips(prediction * 2 - 1, target * 2 - 1).mean()
-
-
-def build_lpips(features: Path) -> nn.Module:
-    """The lpips package's network on a SqueezeNet trunk read from ``features``; in evaluation mode."""
-    import warnings
-
-    import lpips
-    from safetensors.torch import load_file
-
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # lpips calls torchvision's deprecated ``pretrained=``
-        network = lpips.LPIPS(net="squeeze", pnet_rand=True, verbose=False)
-    load_trunk(network.net, load_file(features))
-    return network.eval()
-
-
-def load_trunk(trunk: nn.Module, state: dict[str, torch.Tensor]) -> None:
-    """Load ``features.N.*`` or ``N.*`` keys into lpips' slices, whose keys are ``sliceK.N.*``; every key must be met."""
-    state = {key.removeprefix("features."): value for key, value in state.items()}
-    trunk.load_state_dict({key: state[key.split(".", 1)[1]] for key in trunk.state_dict()})

@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from restore import losses
+from restore.metrics import MetricUnavailable
 
 FEATURES = Path(__file__).parents[2] / "shared" / "data" / "lpips" / "squeezenet1_1-features.safetensors"
 
@@ -23,7 +24,7 @@ def test_hole_l1_counts_hole_pixels_only():
 
 
 def test_perceptual_needs_its_features(tmp_path):
-    with pytest.raises(FileNotFoundError, match="no SqueezeNet features at .*nothing.safetensors; expected a safetensors file"):
+    with pytest.raises(MetricUnavailable, match="nothing.safetensors does not exist"):
         losses.Perceptual(tmp_path / "nothing.safetensors")
 
 
