@@ -13,7 +13,7 @@ from restore.image import to_float, to_srgb
 
 SIDES = {1: 8, 3: 6}
 """Channels -> side of the patches in pixels: large enough for directions that content does not fill, small enough for many patches."""
-MOST = 32768
+MOST = 65536
 """Patches that are looked at, at most."""
 ENOUGH = 5000
 """Patches that are kept, at least: the smoothest, the farthest from black and white."""
