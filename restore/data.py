@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from PIL import Image
+from PIL import Image, ImageOps
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff")
 CLOSED = ("none stated", "non-commercial")
@@ -31,7 +31,7 @@ def load(
         Training and validation photographs, each (H, W, 3) uint8 RGB.
 
     Raises:
-        ValueError: No photograph is left, or an unknown ``licence``.
+        ValueError: No photograph is left, one cannot be decoded, or an unknown ``licence``.
     """
     if licence not in ("open", "any"):
         raise ValueError(f"licence {licence!r} is unknown; expected 'open' or 'any'")
@@ -43,7 +43,7 @@ def load(
         held_out = list(read_shard(root / f"{validation}.tar", None, min_side))
     else:
         files = sorted(p for p in root.rglob("*") if p.suffix.lower() in SUFFIXES)
-        pictures = [p for p in (decode(file.read_bytes()) for file in files) if min(p.shape[:2]) >= min_side]
+        pictures = [p for p in (decode(file.read_bytes(), str(file)) for file in files) if min(p.shape[:2]) >= min_side]
         training, held_out = [p for i, p in enumerate(pictures) if i % 10], pictures[::10]
     if not training or not held_out:
         found = f"{len(training)} photographs to train on and {len(held_out)} to validate with"
@@ -63,15 +63,22 @@ def read_shard(shard: Path, allowed: set[str] | None, min_side: int) -> Iterator
         for member in tar:
             name = Path(member.name).name
             if name.lower().endswith(SUFFIXES) and (allowed is None or name in allowed):
-                picture = decode(tar.extractfile(member).read())  # type: ignore[union-attr]
+                picture = decode(tar.extractfile(member).read(), f"{shard}: {name}")  # type: ignore[union-attr]
                 if min(picture.shape[:2]) >= min_side:
                     yield picture
 
 
-def decode(content: bytes) -> np.ndarray:
-    """A picture file as (H, W, 3) uint8 RGB."""
-    with Image.open(io.BytesIO(content)) as image:
-        return np.asarray(image.convert("RGB"))
+def decode(content: bytes, name: str) -> np.ndarray:
+    """A picture file as (H, W, 3) uint8 RGB, upright.
+
+    Raises:
+        ValueError: It cannot be decoded; the message names it.
+    """
+    try:
+        with Image.open(io.BytesIO(content)) as image:
+            return np.asarray(ImageOps.exif_transpose(image).convert("RGB"))
+    except (OSError, SyntaxError, ValueError) as error:
+        raise ValueError(f"{name} cannot be read as a picture: {error}") from error
 
 
 class Crops:

@@ -9,6 +9,7 @@ side, except the widths of scratches, which are pixels.
 (64, 96)
 """
 
+import math
 import os
 from collections.abc import Callable, Sequence
 from typing import BinaryIO
@@ -341,7 +342,7 @@ def benchmark(kind: str, shape: Shape, seed: int) -> np.ndarray:
 
 
 def load(source: str | os.PathLike[str] | bytes | BinaryIO, shape: Shape | None = None) -> np.ndarray:
-    """Read a mask from a picture file, in displayed orientation.
+    """Read a mask from a picture file, in displayed orientation; it may be as large as the photograph.
 
     A pixel is to be repaired where any of its channels is above half of the range, so that the ringing of JPEG makes no hole.
     Alpha counts only when it alone varies: one colour painted on a transparent layer.
@@ -360,7 +361,7 @@ def load(source: str | os.PathLike[str] | bytes | BinaryIO, shape: Shape | None 
     from restore import image
 
     name = os.fspath(source) if isinstance(source, str | os.PathLike) else "the mask"
-    picture = image.read(source)
+    picture = image.read(source, max_pixels=max(image.DEFAULT_MAX_PIXELS, math.prod(shape or (1,))))
     values, alpha = picture.pixels, picture.alpha
     if alpha is not None and (alpha != alpha.flat[0]).any() and (values == values[0, 0]).all():
         values = alpha[..., None]

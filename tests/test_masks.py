@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from restore import masks
+from restore import image, masks
 
 SHAPES = [(1, 1), (1, 9), (7, 3), (64, 64), (200, 133)]
 
@@ -178,3 +178,11 @@ def test_check_takes_non_zero_as_repair(dtype):
 def test_check_says_what_is_wrong(mask, message):
     with pytest.raises(ValueError, match=message):
         masks.check(mask, (4, 5))
+
+
+def test_a_mask_may_be_as_large_as_its_photograph(tmp_path, monkeypatch):
+    monkeypatch.setattr(image, "DEFAULT_MAX_PIXELS", 10)
+    Image.fromarray(np.full((5, 5), 255, np.uint8)).save(tmp_path / "mask.png")
+    assert masks.load(tmp_path / "mask.png", (5, 5)).all()
+    with pytest.raises(image.ImageError):
+        masks.load(tmp_path / "mask.png")

@@ -170,6 +170,13 @@ def test_errors_of_a_run_are_one_line(folder, tmp_path):
         train(tiny(start=str(tmp_path / "b" / "weights.safetensors"), options={"widths": [4, 8, 8]}), folder, tmp_path / "c")
 
 
+def test_the_perceptual_loss_asks_for_its_trunk(folder, tmp_path):
+    options = {"widths": [8, 8, 8], "dilations": [1]}
+    config = tiny(network="inpainting", options=options, objective=Inpaint(kinds=("boxes",), bank=2, perceptual=0.1))
+    with pytest.raises(ValueError, match="objective.features is ''; expected the file of LPIPS's trunk, or objective.perceptual=0"):
+        train(config, folder, tmp_path)
+
+
 def test_a_loss_that_is_not_finite_names_the_step(folder, tmp_path, monkeypatch):
     monkeypatch.setattr(Denoise, "loss", lambda self, network, batch: next(network.parameters()).sum() * float("nan"))
     with pytest.raises(engine.TrainingError, match="loss is nan at step 0"):

@@ -107,7 +107,7 @@ def advance(
     with torch.autocast(device.type, torch.bfloat16, enabled=config.precision == "bf16"):
         loss = config.objective.loss(network, batch)
     if not torch.isfinite(loss):
-        raise TrainingError(f"loss is {float(loss.detach())} at step {step} (the batch of seed {config.seed}, {step}); expected a finite number")
+        raise TrainingError(f"loss is {float(loss.detach())} at step {step}, on the batch of seed {config.seed}; expected a finite number")
     for optimizer in optimizers:
         optimizer.zero_grad(set_to_none=True)
         for group in optimizer.param_groups:

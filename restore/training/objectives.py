@@ -11,6 +11,7 @@ import torch
 from torch import nn
 
 from restore import degrade, losses, masks
+from restore.metrics import MetricUnavailable
 
 Batch = dict[str, torch.Tensor]
 
@@ -145,5 +146,13 @@ def mask_bank(kinds: tuple[str, ...], area: tuple[float, float], count: int, siz
 
 @lru_cache(maxsize=1)
 def perceptual(features: str) -> losses.Perceptual:
-    """The LPIPS network, loaded once."""
-    return losses.Perceptual(Path(features))
+    """The LPIPS network, loaded once.
+
+    Raises:
+        ValueError: ``features`` is not the file of its trunk.
+    """
+    try:
+        return losses.Perceptual(Path(features))
+    except MetricUnavailable as error:
+        wanted = "expected the file of LPIPS's trunk, or objective.perceptual=0"
+        raise ValueError(f"objective.features is {features!r}; {wanted} ({error})") from error
