@@ -33,6 +33,9 @@ _HOMES = {
 }
 """Public name -> module and name there; imported at the first use (PEP 562), so that ``import restore`` is light."""
 
+_MODULES = ("backbones", "degrade", "image", "masks", "metrics", "networks", "weights")
+"""Modules that need no ``import`` of their own."""
+
 __all__ = [
     "ImageError",
     "ImageWarning",
@@ -49,6 +52,8 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
+    if name in _MODULES:
+        return importlib.import_module(f"restore.{name}")
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     module, attribute = _HOMES[name]
@@ -57,4 +62,4 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+    return sorted({*globals(), *__all__, *_MODULES})

@@ -69,3 +69,12 @@ def test_command(wheel: Path) -> None:
     (name,) = (name for name in archive.namelist() if name.endswith("entry_points.txt"))
     assert "restore = restore_cli:main" in archive.read(name).decode()
     assert all(point.value == "restore_cli:main" for point in entry_points(group="console_scripts", name="restore"))
+
+
+def test_modules_need_no_import_of_their_own() -> None:
+    import restore
+
+    assert "resnet50" in restore.backbones.BACKBONES
+    assert set(restore._MODULES) <= set(dir(restore))
+    with pytest.raises(AttributeError, match="module 'restore' has no attribute 'nothing'"):
+        restore.nothing  # noqa: B018
