@@ -5,10 +5,7 @@ import threading
 from collections.abc import Callable, Mapping
 from typing import Any
 
-import numpy as np
-
 from restore import kinds, weights
-from restore.image import Picture
 from restore.kinds import Kind
 from restore.runtime import Runtime, check_precision, pick_device
 from restore.tasks import TASKS
@@ -30,6 +27,7 @@ class Restorer:
     Raises:
         ValueError: A device, precision, tile or task is unknown, not there or out of range.
 
+    >>> import numpy as np
     >>> restorer = Restorer(device="cpu")
     >>> picture, mask = np.full((8, 8), 7, np.uint8), np.eye(8, dtype=bool)
     >>> int(restorer.inpaint(picture, mask, method="telea").max())
@@ -73,7 +71,12 @@ class Restorer:
         holes = kinds.unpack_masks(mask, [picture.shape for picture in pictures])
         runtime = self.runtime("inpaint") if method == "learned" else None
         function = functools.partial(TASKS["inpaint"].function, runtime=runtime, method=method, tile=self.tile)
-        return repack(_each(pictures, progress, lambda i, **options: function(pictures[i].pixels, holes[i], **options)))
+        return repack(
+            [
+                picture.replace(pixels=function(picture.pixels, hole, linear=picture.is_linear, progress=share))
+                for picture, hole, share in zip(pictures, holes, _shares(progress, len(pictures)), strict=True)
+            ]
+        )
 
     def denoise(self, image: Kind, *, sigma: float | None = None, progress: Progress | None = None) -> Any:
         """Remove noise; alpha stays as it was.
@@ -96,7 +99,12 @@ class Restorer:
         """
         pictures, repack = kinds.unpack(image)
         function = functools.partial(TASKS["denoise"].function, runtime=self.runtime("denoise"), sigma=sigma, tile=self.tile)
-        return repack(_each(pictures, progress, lambda i, **options: function(pictures[i].pixels, **options)))
+        return repack(
+            [
+                picture.replace(pixels=function(picture.pixels, linear=picture.is_linear, progress=share))
+                for picture, share in zip(pictures, _shares(progress, len(pictures)), strict=True)
+            ]
+        )
 
     def runtime(self, task: str) -> Runtime:
         """The network of a task, ready to run; loaded once.
@@ -117,13 +125,11 @@ class Restorer:
             return self._runtimes[name]
 
 
-def _each(pictures: list[Picture], progress: Progress | None, function: Callable[..., np.ndarray]) -> list[Picture]:
-    """Restore one picture after the other; the progress of each is its share of the whole."""
-    restored = []
-    for i, picture in enumerate(pictures):
-        share = None if progress is None else lambda done, i=i: progress((i + done) / len(pictures))
-        restored.append(picture.replace(pixels=function(i, linear=picture.is_linear, progress=share)))
-    return restored
+def _shares(progress: Progress | None, number: int) -> list[Progress | None]:
+    """The progress of each of ``number`` pictures, as its share of the whole."""
+    if progress is None:
+        return [None] * number
+    return [lambda done, i=i: progress((i + done) / number) for i in range(number)]  # type: ignore[misc]
 
 
 @functools.cache
