@@ -167,7 +167,9 @@ def remove_damage(work: Work, mask: np.ndarray, *, restorer: Restorer, method: s
     start = time.perf_counter()
     result = restorer.inpaint(work.picture, mask, method=method, progress=progress)
     seconds = time.perf_counter() - start
-    return _finished(work, result, f"Repaired {mask.mean():.1%} of the photograph in {seconds:.1f} s.")
+    return _finished(
+        work, result, f"Repaired {mask.mean():.1%} of the photograph in {seconds:.1f} s. Method: {METHODS[method].partition(':')[0]}."
+    )
 
 
 def remove_noise(work: Work, *, restorer: Restorer, sigma: float | None, progress: Progress | None = None) -> Work:

@@ -29,14 +29,20 @@ DAY = 24 * 60 * 60  # seconds
 LARGEST_FILE = "1gb"
 FILES = ["image", *sorted(SUFFIXES)]
 
-FONT = ("system-ui", "-apple-system", "Segoe UI", "Roboto", "sans-serif")  # the system's own: the page fetches none
+FONT = ("system-ui", "-apple-system", "Segoe UI", "Roboto", "sans-serif")
 CSS = """
-.gradio-container {max-width: 1240px !important; margin: 0 auto !important}
+.gradio-container {max-width: 1240px !important; width: 100%; margin: 0 auto !important}
 #header h1 {font-size: 1.6rem; font-weight: 650; margin: 0 0 .2rem}
 #header p {margin: 0; opacity: .75}
+#photo table {margin: 0; padding: 2px 44px 2px 4px}
+#photo tr {margin: 0; padding: 4px; background: none}
+#photo .icon-button-wrapper {top: calc(50% - 14px); right: 12px; border: none; box-shadow: none; transform: scale(1.3)}
 #editor button[aria-label="Clear canvas"], #editor button[aria-label="Color"] {display: none}
 """
-TO_RESULT = "() => document.querySelector('#views').scrollIntoView({behavior: 'smooth', block: 'nearest'})"
+TO_RESULT = """() => setTimeout(() => {
+    const views = document.querySelector("#views");
+    if (views.getBoundingClientRect().top < 0) views.scrollIntoView({behavior: "smooth"});
+}, 300)"""
 WORDS = gr.I18n(en={"upload_text.drop_file": "Drop a photograph here", "upload_text.click_to_upload": "Click to choose one"})
 
 
@@ -158,10 +164,10 @@ def brush(radius: int) -> gr.Brush:
 
 def build_page() -> gr.Blocks:
     """Lay out the page and wire its buttons."""
-    with gr.Blocks(title="Restore a photograph", analytics_enabled=False, delete_cache=(DAY // 24, DAY)) as page:
+    with gr.Blocks(title="Restore a photograph", analytics_enabled=False, delete_cache=(DAY // 24, DAY), fill_width=True) as page:
         work = gr.State(None, time_to_live=DAY, delete_callback=base.forget)
         gr.HTML(HEADER, elem_id="header")
-        photo = gr.File(show_label=False, label="Photograph", file_types=FILES, height=150, elem_id="photo")
+        photo = gr.File(show_label=False, label="Photograph", file_types=FILES, height=220, elem_id="photo")
         with gr.Row(visible=False) as workspace:
             with gr.Column(scale=7, min_width=320), gr.Tabs(selected="paint", elem_id="views") as views:
                 with gr.Tab("Photograph", id="paint"):
@@ -227,6 +233,25 @@ def build_page() -> gr.Blocks:
     return page
 
 
+def theme() -> gr.themes.Base:
+    """Give the colours and the system's own fonts, so that the page fetches none."""
+    return gr.themes.Soft(primary_hue="teal", neutral_hue="stone", font=FONT, font_mono=("ui-monospace", "monospace")).set(
+        background_fill_primary="*neutral_50",  # Soft's own, which set() would take away
+        color_accent="*primary_600",
+        link_text_color="*primary_700",
+        link_text_color_dark="*primary_300",
+        button_primary_background_fill="*primary_700",
+        button_primary_background_fill_hover="*primary_600",
+        button_primary_background_fill_dark="*primary_700",
+        button_primary_background_fill_hover_dark="*primary_600",
+        block_title_background_fill="none",
+        block_title_background_fill_dark="none",
+        block_title_text_color="*body_text_color",
+        block_title_text_color_dark="*body_text_color",
+        block_title_padding="0",
+    )
+
+
 def launch(page: gr.Blocks, *, host: str, port: int | None, open_browser: bool) -> str:
     """Start to serve a page, in a thread of its own.
 
@@ -253,7 +278,7 @@ def launch(page: gr.Blocks, *, host: str, port: int | None, open_browser: bool) 
             footer_links=[],
             run_history=False,
             max_file_size=LARGEST_FILE,
-            theme=gr.themes.Soft(primary_hue="teal", neutral_hue="stone", font=FONT, font_mono=("ui-monospace", "monospace")),
+            theme=theme(),
             css=CSS,
             i18n=WORDS,
         )
