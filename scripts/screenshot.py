@@ -136,7 +136,7 @@ def main() -> None:
                 Image.open(options.out).convert("RGB").quantize(256).save(options.out, optimize=True)
                 print(f"{options.out}: {options.out.stat().st_size / 1000:.0f} kB")
         browser.close()
-        page.close()
+        page.close(verbose=False)
 
 
 if __name__ == "__main__":

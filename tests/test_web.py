@@ -324,7 +324,7 @@ def served(page_module, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iter
     monkeypatch.setattr(base, "PROXY_SIDE", 300)
     page = page_module.build_page()
     yield page_module.launch(page, host="127.0.0.1", port=None, open_browser=False)
-    page.close()
+    page.close(verbose=False)
 
 
 @pytest.fixture
