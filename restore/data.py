@@ -10,7 +10,8 @@ import numpy as np
 import torch
 from PIL import Image, ImageOps
 
-SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff")
+from restore.image import SUFFIXES
+
 CLOSED = ("none stated", "non-commercial")
 """What the ``licence`` column of a manifest begins with where a photograph's licence is not stated or not open."""
 
@@ -62,7 +63,7 @@ def read_shard(shard: Path, allowed: set[str] | None, min_side: int) -> Iterator
     with tarfile.open(shard) as tar:
         for member in tar:
             name = Path(member.name).name
-            if name.lower().endswith(SUFFIXES) and (allowed is None or name in allowed):
+            if Path(name).suffix.lower() in SUFFIXES and (allowed is None or name in allowed):
                 picture = decode(tar.extractfile(member).read(), f"{shard}: {name}")  # type: ignore[union-attr]
                 if min(picture.shape[:2]) >= min_side:
                     yield picture

@@ -43,7 +43,7 @@ class Entry:
         bytes: The file's size.
         licence: SPDX name of the licence of the weight.
         recipe: The recipe that trained it, a key of ``restore.training.recipes.RECIPES``.
-        commit: The commit of this project that it was trained at.
+        commit: The commit of this project that it was published at.
         trained: Hours and hardware, in words.
         scores: What was measured -> value, in the unit that the name says.
     """

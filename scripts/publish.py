@@ -16,6 +16,8 @@ from typing import Annotated, Any
 import typer
 
 from restore import data, networks, weights
+from restore.image import SUFFIXES
+from restore.image.files import replacing
 from restore.training import engine
 from restore.training.recipes import RECIPES
 
@@ -56,14 +58,18 @@ def publish(
     )
     manifest = out / "weights.toml"
     known = weights.entries(out) if manifest.exists() else {}
-    manifest.write_text(render({**known, name: entry}), encoding="utf-8")
+    with replacing(manifest) as file:
+        file.write(render({**known, name: entry}).encode("utf-8"))
     write_card(out / f"{name}.md", entry, source, config["licence"])
     typer.echo(f"{path.name}: {len(content):,} bytes, sha256 {entry.sha256}")
 
 
 def commit() -> str:
-    """The commit that is checked out."""
-    run = subprocess.run(["git", "rev-parse", "--short=12", "HEAD"], cwd=ROOT, capture_output=True, text=True, check=True)
+    """The commit that is checked out; "unknown" outside a checkout."""
+    try:
+        run = subprocess.run(["git", "rev-parse", "--short=12", "HEAD"], cwd=ROOT, capture_output=True, text=True, check=True)
+    except (OSError, subprocess.CalledProcessError):
+        return "unknown"
     return run.stdout.strip()
 
 
@@ -92,7 +98,7 @@ def write_card(path: Path, entry: weights.Entry, source: Path, licence: str) -> 
         f"# {entry.name}",
         first_line(RECIPES[entry.recipe].__doc__),
         f"- Network: `{entry.network}` ({options}), {entry.bytes / 1e6:.1f} MB in half precision\n"
-        f"- Training: recipe `{entry.recipe}`, {entry.trained}, at commit {entry.commit}\n"
+        f"- Training: recipe `{entry.recipe}`, {entry.trained}; published at commit {entry.commit}\n"
         f"- Licence of the weight: {entry.licence}",
         "## Data\n\n" + describe_data(source, licence),
         "## Scores\n\n" + "\n".join(["| what | value |", "|---|---|", *(f"| {key} | {value} |" for key, value in entry.scores.items())]),
@@ -105,7 +111,7 @@ def describe_data(source: Path, licence: str) -> str:
     """Which photographs were trained on, by the licence that their publishers state."""
     manifest = source / "manifest.tsv"
     if not manifest.exists():
-        return f"{sum(1 for p in source.rglob('*') if p.suffix.lower() in data.SUFFIXES)} photographs of one folder."
+        return f"{sum(1 for p in source.rglob('*') if p.suffix.lower() in SUFFIXES)} photographs of one folder."
     allowed = data.open_files(manifest)
     with manifest.open(newline="", encoding="utf-8") as file:
         rows: list[dict[str, Any]] = [r for r in csv.DictReader(file, delimiter="\t") if r["shard"] != "train-006"]

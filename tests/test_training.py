@@ -149,6 +149,12 @@ def test_override_reads_each_type():
         ("steps=0", "steps is 0; expected a number above 0"),
         ("decay=2", "decay is 2.0; expected 0 to 1"),
         ("ema=1", "ema is 1.0; expected 0 to below 1"),
+        ("lr=inf", "lr is inf; expected a number above 0"),
+        ("seed=-1", "seed is -1; expected 0 or more"),
+        ("network=unet", "network is 'unet'; expected one of restoration, inpainting"),
+        ("objective.sigma=5", "objective.sigma is 5; expected 0 to 255, the lower before the higher"),
+        ("objective.sigma=50,10", "objective.sigma is 50,10; expected 0 to 255"),
+        ("objective.clipped=7", "objective.clipped is 7; expected 0 to 1"),
         ("precision=fp8", "precision is 'fp8'; expected one of bf16, fp32"),
     ],
 )
@@ -168,6 +174,35 @@ def test_errors_of_a_run_are_one_line(folder, tmp_path):
         train(tiny(), folder, tmp_path / "b")
     with pytest.raises(engine.TrainingError, match="tensors have another name or shape"):
         train(tiny(start=str(tmp_path / "b" / "weights.safetensors"), options={"widths": [4, 8, 8]}), folder, tmp_path / "c")
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"area": (0.5, 0.1)}, "objective.area is 0.5,0.1; expected 0 to 1"),
+        ({"perceptual": -1.0}, "objective.perceptual is -1; expected 0 to"),
+        ({"bank": 0}, "objective.bank is 0; expected a number above 0"),
+        ({"kinds": ("boxes", "stars")}, "objective.kinds is 'boxes,stars'; expected some of strokes"),
+    ],
+)
+def test_bad_holes(changes, message):
+    with pytest.raises(ValueError, match=message):
+        Inpaint(**changes)
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("recipe", ["denoise", "inpaint-thin"])
+def test_training_on_a_gpu(folder, tmp_path, recipe):
+    config = RECIPES[recipe]()
+    options = {**config.options, "widths": [8, 8, 8]}
+    train(dataclasses.replace(config, options=options, steps=2, validate_every=1), folder, tmp_path)
+    assert len((tmp_path / "log.jsonl").read_text().splitlines()) == 2
+
+
+def test_a_run_is_not_cut_short_afterwards(folder, tmp_path):
+    train(tiny(steps=4, decay=0.0), folder, tmp_path)
+    with pytest.raises(engine.TrainingError, match="has run 4 steps; expected steps to be at least that, got 2"):
+        train(tiny(steps=2, decay=0.0), folder, tmp_path)
 
 
 def test_the_perceptual_loss_asks_for_its_trunk(folder, tmp_path):

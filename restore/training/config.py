@@ -1,11 +1,13 @@
 """A run as a frozen dataclass, and how its fields are overridden from the command line."""
 
 import dataclasses
+import math
 import typing
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from restore.networks import NETWORKS
 from restore.training.objectives import Objective
 
 
@@ -62,13 +64,17 @@ class Config:
 
     def __post_init__(self) -> None:
         for name in ("steps", "batch", "crop", "log_every", "save_every", "validate_every", "lr", "clip"):
-            if not getattr(self, name) > 0:
+            if not 0 < getattr(self, name) < math.inf:
                 raise ValueError(f"{name} is {getattr(self, name)}; expected a number above 0")
+        for name in ("warmup", "seed", "threads"):
+            if getattr(self, name) < 0:
+                raise ValueError(f"{name} is {getattr(self, name)}; expected 0 or more")
         if not 0 <= self.decay <= 1:
             raise ValueError(f"decay is {self.decay}; expected 0 to 1, a share of the steps")
         if not 0 <= self.ema < 1:
             raise ValueError(f"ema is {self.ema}; expected 0 to below 1")
-        for name, choices in (("precision", ("bf16", "fp32")), ("optimizer", ("muon", "adamw")), ("licence", ("open", "any"))):
+        known = {"network": tuple(NETWORKS), "precision": ("bf16", "fp32"), "optimizer": ("muon", "adamw"), "licence": ("open", "any")}
+        for name, choices in known.items():
             if getattr(self, name) not in choices:
                 raise ValueError(f"{name} is {getattr(self, name)!r}; expected one of {', '.join(choices)}")
 

@@ -45,8 +45,8 @@ def train(config: Config, *, source: Path, out: Path, say: Callable[[str], None]
         The checkpoint that was written last.
 
     Raises:
-        TrainingError: The loss is not finite, or a checkpoint does not fit the configuration.
-        ValueError: No photographs.
+        TrainingError: The loss is not finite, or a checkpoint does not fit the configuration or has run further.
+        ValueError: No photographs, or no LPIPS trunk for a perceptual loss.
     """
     if config.threads:
         torch.set_num_threads(config.threads)
@@ -58,6 +58,8 @@ def train(config: Config, *, source: Path, out: Path, say: Callable[[str], None]
     averaged.load_state_dict(network.state_dict())
     optimizers = build_optimizers(network, config.optimizer, config.lr)
     first = resume(config, out, network, averaged, optimizers, say)
+    if first > config.steps:
+        raise TrainingError(f"{out} has run {first} steps; expected steps to be at least that, got {config.steps}")
     training, held_out = data.load(source, licence=config.licence, min_side=config.crop)
     crops, pictures = data.Crops(training, config.crop), [centre(p).to(device) for p in held_out[:VALIDATION_PICTURES]]
     say(f"{len(training)} photographs to train on, {len(pictures)} to validate with; step {first} of {config.steps}; {device}")
