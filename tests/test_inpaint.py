@@ -146,6 +146,26 @@ def test_holes_larger_than_a_crop(method: str) -> None:
     np.testing.assert_array_equal(inpaint(spoilt, holes, method=method, tile=64), picture)
 
 
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("method", ["ns", "biharmonic"])
+def test_thick_holes_keep_one_idea(method: str, dtype: type) -> None:
+    picture = in_depth(np.add.outer(np.linspace(0, 0.6, 400), np.linspace(0, 0.4, 350))[..., None], dtype)
+    holes = np.zeros((400, 350), bool)
+    holes[60:340, 50:300] = True
+    spoilt = np.where(holes[..., None], picture.max(), picture)
+    result = inpaint(spoilt, holes, method=method, tile=128)
+    np.testing.assert_array_equal(result[~holes], picture[~holes])
+    assert np.abs(result[holes].astype(float) - picture[holes]).max() / full_scale(dtype) < {"ns": 0.3, "biharmonic": 0.03}[method]
+
+
+def test_a_hole_as_large_as_the_picture() -> None:
+    holes = np.ones((300, 200), bool)
+    holes[299, 199] = False
+    picture = np.full((300, 200, 3), 50, np.uint8)
+    picture[299, 199] = 7
+    assert (inpaint(picture, holes, Mean(), tile=64) == 7).all()
+
+
 @pytest.mark.parametrize("shape", [(1, 2), (2, 1), (3, 5), (9, 8)])
 @pytest.mark.parametrize("method", METHODS)
 def test_tiny_pictures(shape: tuple[int, int], method: str) -> None:

@@ -5,6 +5,7 @@ The cost follows the holes and not the picture: crops are cut from the picture's
 
 from collections import deque
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import NamedTuple
 
 import cv2
@@ -21,6 +22,10 @@ CALL = 96 * 96
 """What a crop costs besides its pixels, in pixels."""
 RADIUS = 3
 """Neighbourhood of the classical methods of OpenCV, in pixels."""
+RIM = 16
+"""Width of the rim of a thick hole that is filled at full resolution, in pixels."""
+BLOCK = 8
+"""Thick holes are looked for in blocks of so many pixels."""
 MIN_TILE = 64
 """Crops do not shrink below this when memory runs out."""
 
@@ -64,7 +69,8 @@ def inpaint(
         mask: (H, W), non-zero = fill.
         runtime: An inpainting network; only "learned" needs one.
         method: "learned", "telea" (Telea 2004), "ns" (Navier-Stokes; Bertalmio et al. 2001) or "biharmonic" (Damelin, Hoang 2018).
-        tile: Largest side of a crop, in pixels. Holes too large for one are filled crop by crop, from where most is known inwards.
+        tile: Largest side of a crop, in pixels. Long holes are filled crop by crop, each sees what those before it filled; the inside of
+            holes thicker than half of it is filled at half the resolution, as often as it takes.
         linear: The samples are proportional to light; holes are filled sRGB-encoded.
         progress: Called with the fraction done, 0 to 1.
 
@@ -86,6 +92,7 @@ def inpaint(
         progress(0.0)
     while holes.any():
         try:
+            _fill_thick(result, holes, partial(inpaint, runtime=runtime, method=method, tile=tile, linear=linear), thickest=tile // 2)
             for core, window in _in_order(plan(holes, tile=tile, multiple_of=multiple_of), holes):
                 _repair(result, holes, core, window, fill, linear=linear)
                 if progress and holes.any():
@@ -210,6 +217,42 @@ def _in_order(crops: list[tuple[Box, Box]], holes: np.ndarray) -> Iterator[tuple
             waiting.append((core, window))
         else:
             yield core, window
+
+
+def _fill_thick(result: np.ndarray, holes: np.ndarray, again: Callable[[np.ndarray, np.ndarray], np.ndarray], *, thickest: int) -> None:
+    """Fill the inside of holes thicker than ``thickest`` pixels from a fill at half the resolution, and take it off ``holes``.
+
+    A network sees all around a hole there, and a wide hole keeps one idea of what is in it; the rim is left for full resolution.
+
+    Args:
+        result: The picture (H, W, C), written to.
+        holes: (H, W) bool, written to.
+        again: Fills a smaller picture with holes.
+        thickest: The thickness that is left as it is.
+    """
+    height, width = holes.shape
+    grid = cv2.resize(holes.view(np.uint8), (-(-width // BLOCK), -(-height // BLOCK)), interpolation=cv2.INTER_AREA)
+    thickness = 2 * BLOCK * np.minimum(cv2.distanceTransform(grid, cv2.DIST_L2, 3), max(grid.shape))
+    _, parts, places, _ = cv2.connectedComponentsWithStats(grid)
+    for part in np.unique(parts[thickness > thickest]):
+        around = min(max(height, width), int(thickness[parts == part].max()))
+        left, top, across, down = (int(BLOCK * number) for number in places[part][:4])
+        window = Box(max(0, top - around), max(0, left - around), min(height, top + down + around), min(width, left + across + around))
+        crop, unknown = result[window.slices], holes[window.slices]
+        filled = again(*_half(crop, unknown))
+        inside = cv2.distanceTransform(unknown.astype(np.uint8), cv2.DIST_L2, 3) > RIM
+        large = cv2.resize(filled, window.sides[::-1], interpolation=cv2.INTER_LINEAR).reshape(crop.shape)
+        crop[inside] = from_float(large[inside], crop.dtype)
+        unknown[inside] = False
+
+
+def _half(pixels: np.ndarray, holes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Half the resolution, float32, of what is known; and where nothing is."""
+    size = (-(-holes.shape[1] // 2), -(-holes.shape[0] // 2))
+    known = cv2.resize((~holes).astype(np.float32), size, interpolation=cv2.INTER_AREA)
+    planes = (np.where(holes, np.float32(0), to_float(plane)) for plane in np.moveaxis(pixels, 2, 0))
+    values = np.stack([cv2.resize(plane, size, interpolation=cv2.INTER_AREA) for plane in planes], 2)
+    return values / np.maximum(known, 0.01)[..., None], known < 0.01
 
 
 def _repair(result: np.ndarray, holes: np.ndarray, core: Box, window: Box, fill: Fill, *, linear: bool) -> None:
