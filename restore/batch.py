@@ -309,8 +309,9 @@ def _aim(found: list[tuple[Path, Path]], target: str, *, single: bool) -> list[J
     if single and not _is_folder(target):
         _check_suffix(Path(target))
         return [Job(found[0][0], Path(target), found[0][1])]
-    if os.path.lexists(target) and not os.path.isdir(target):
-        raise BatchError(f"output {target} is a file; expected a folder for more than one photograph")
+    named_like_a_picture = Path(target).suffix.lower() in SUFFIXES and not target.endswith(("/", os.sep))
+    if not os.path.isdir(target) and (os.path.lexists(target) or named_like_a_picture):
+        raise BatchError(f"output {target} is a file, or named like one; expected a folder for more than one photograph")
     jobs: dict[str, Job] = {}
     for path, name in found:
         job = Job(path, Path(target, name), name)

@@ -13,10 +13,10 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeGuard
 
 import numpy as np
-from PIL import Image
+from PIL import Image, ImageOps
 
 from restore import masks
-from restore.image import ImageError, Picture, full_scale, read
+from restore.image import ImageError, Picture, read
 
 if TYPE_CHECKING:
     import torch
@@ -33,7 +33,7 @@ def unpack(image: Kind) -> tuple[list[Picture], Callable[[Pictures], Any]]:
     """Open a picture of any kind.
 
     Args:
-        image: A path; a Picture; a PIL image of a mode in ``PIL_MODES`` (as it lies in memory: its EXIF orientation is not applied);
+        image: A path; a Picture; a PIL image of a mode in ``PIL_MODES`` (turned upright as its EXIF says, and so is the result);
             an array (H, W) or (H, W, C), uint8, uint16 or float32, C = 1 grey, 2 grey + alpha, 3 RGB, 4 RGB + alpha; a tensor (C, H, W) or
             (N, C, H, W) of the same types or float16 or bfloat16. Floats are nominally in [0, 1].
 
@@ -88,8 +88,7 @@ def unpack_masks(mask: Kind, shapes: Sequence[tuple[int, int]]) -> list[np.ndarr
         return [masks.load(mask, shape) > 0 for shape in shapes]
     if isinstance(mask, Image.Image | Picture):
         (picture,), _ = unpack(mask)
-        holes = np.any(picture.pixels > full_scale(picture.dtype) / 2, axis=2)
-        return [masks.check(holes, shape) for shape in shapes]
+        return [masks.load(picture, shape) > 0 for shape in shapes]
     raise TypeError(f"a mask is a path, a PIL image, an array, a tensor or a Picture, got {type(mask).__name__}")
 
 
@@ -102,6 +101,7 @@ def _unpack_pil(image: Image.Image) -> tuple[list[Picture], Callable[[Pictures],
     mode = PIL_MODES.get(image.mode)
     if mode is None:
         raise ImageError(f"a PIL image of mode {image.mode} is not taken; convert it to one of {', '.join(PIL_MODES)}")
+    image = ImageOps.exif_transpose(image)
     info = dict(image.info)
     if image.mode == "P" and image.has_transparency_data:
         mode = "RGBA"

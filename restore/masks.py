@@ -1,8 +1,7 @@
 """Masks of damage: drawn from a random generator, read from files, checked against a picture.
 
-A mask is an (H, W) array; non-zero means repair. Drawn and loaded ones are uint8 of 0 and 255. The same generator state
-gives the same bytes, for one version of OpenCV (its fonts changed from 4 to 5). Sizes are fractions of the picture's shorter
-side, except the widths of scratches, which are pixels.
+A mask is an (H, W) array; non-zero means repair. Drawn and loaded ones are uint8, 0 or 255: the same bytes from the same generator, for
+one version of OpenCV (its fonts changed from 4 to 5). Sizes are fractions of the picture's shorter side, widths of scratches pixels.
 
 >>> import numpy as np
 >>> draw(["scratches", "text"], (64, 96), np.random.default_rng(0), area=(0.04, 0.06)).shape
@@ -16,6 +15,9 @@ from typing import BinaryIO
 
 import cv2
 import numpy as np
+
+from restore import image
+from restore.image import Picture
 
 Shape = tuple[int, int]
 Range = tuple[float, float]
@@ -39,9 +41,8 @@ def strokes(
 ) -> np.ndarray:
     """Free-form brush strokes that zigzag.
 
-    Segments lean 2 pi / 5 +- 2 pi / 15 radians to the left and to the right of a heading, in turn; their lengths are normal
-    (mean r, deviation r / 2, within 0 and 2 r), r being an eighth of the diagonal (Yu et al., Free-Form Image Inpainting with
-    Gated Convolution, 2019, with a brush half as wide).
+    Segments lean 2 pi / 5 +- 2 pi / 15 left and right of a heading in turn; lengths are normal (mean r, deviation r / 2, within 0 and
+    2 r), r an eighth of the diagonal (Yu et al., Free-Form Image Inpainting with Gated Convolution, 2019; brush half as wide).
 
     Args:
         shape: (H, W).
@@ -341,14 +342,14 @@ def benchmark(kind: str, shape: Shape, seed: int) -> np.ndarray:
     return draw(names, shape, np.random.default_rng([seed, list(BENCHMARKS).index(kind)]), area)
 
 
-def load(source: str | os.PathLike[str] | bytes | BinaryIO, shape: Shape | None = None) -> np.ndarray:
-    """Read a mask from a picture file, in displayed orientation; it may be as large as the photograph.
+def load(source: str | os.PathLike[str] | bytes | BinaryIO | Picture, shape: Shape | None = None) -> np.ndarray:
+    """Read a mask from a picture, in displayed orientation; it may be as large as the photograph.
 
-    A pixel is to be repaired where any of its channels is above half of the range, so that the ringing of JPEG makes no hole.
-    Alpha counts only when it alone varies: one colour painted on a transparent layer.
+    Repaired is where any channel is above half of the range, so that the ringing of JPEG makes no hole. Alpha counts only when it alone
+    varies: one colour painted on a transparent layer.
 
     Args:
-        source: a path, the file's bytes, or an open file.
+        source: a path, the file's bytes, an open file, or a Picture.
         shape: (H, W) of the photograph, to be compared with.
 
     Returns:
@@ -358,11 +359,10 @@ def load(source: str | os.PathLike[str] | bytes | BinaryIO, shape: Shape | None 
         ValueError: another size than the photograph, or values that all stay under half of the range (such as 0 and 1).
         restore.image.ImageError: a file that cannot be read.
     """
-    from restore import image
-
     name = os.fspath(source) if isinstance(source, str | os.PathLike) else "the mask"
-    picture = image.read(source, max_pixels=max(image.DEFAULT_MAX_PIXELS, math.prod(shape or (1,))))
-    values, alpha = picture.pixels, picture.alpha
+    if not isinstance(source, Picture):
+        source = image.read(source, max_pixels=max(image.DEFAULT_MAX_PIXELS, math.prod(shape or (1,))))
+    values, alpha = source.pixels, source.alpha
     if alpha is not None and (alpha != alpha.flat[0]).any() and (values == values[0, 0]).all():
         values = alpha[..., None]
     if shape is not None and values.shape[:2] != tuple(shape):

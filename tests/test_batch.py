@@ -133,8 +133,8 @@ def test_a_missing_file_is_planned_and_fails_when_it_is_read(folder):
         (["empty"], "out", {}, "no picture in empty"),
         (["a.png"], "out", {"on_exists": "ask"}, "'ask'; expected one of fail, skip, replace, rename"),
         (["one", "two"], "out", {}, "one/a.png and two/a.png"),
-        (["one"], "a.png", {}, "a.png is a file; expected a folder"),
-        (["one", "b.png"], "a.png", {}, "a.png is a file; expected a folder"),
+        (["one"], "a.png", {}, "a.png is a file, or named like one; expected a folder"),
+        (["one", "b.png"], "a.png", {}, "a.png is a file, or named like one; expected a folder"),
         (["a.png"], "b.xyz", {}, "output b.xyz ends in '.xyz'; expected one of .avif, "),
         (["a.png"], "/dev/null", {}, "output /dev/null ends in ''"),
         (["a.png"], "a.png", {}, "would overwrite a photograph"),
@@ -361,3 +361,11 @@ def test_partners(folder):
         partners.find(Path("b.c.png"))
     with pytest.raises(ValueError, match=r"several masks: masks/d.jpg, masks/d.png; expected one masks/d.\*"):
         partners.find(Path("d.webp"))
+
+
+def test_a_folder_is_not_called_like_a_picture(folder):
+    for name in ("a.png", "b.png"):
+        picture(name)
+    with pytest.raises(BatchError, match="output out.png is a file, or named like one; expected a folder for more than one photograph"):
+        plan(["a.png", "b.png"], "out.png")
+    assert [str(job.target) for job in plan(["a.png", "b.png"], "out.png/").jobs] == ["out.png/a.png", "out.png/b.png"]

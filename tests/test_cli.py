@@ -17,7 +17,7 @@ from typer.testing import CliRunner
 from restore.image import SUFFIXES, read
 from restore.tasks.denoise import MAX_SIGMA
 from restore.tasks.inpaint import METHODS
-from restore.weights import entries
+from restore.weights import WeightsError, entries
 
 ROOT = Path(__file__).parents[1]
 
@@ -120,7 +120,7 @@ def test_help_of_every_command():
 def test_version(call):
     code, out, err = call("--version")
     assert code == 0
-    assert re.match(rb"restore(, not installed| \d+\.\d+)", out)
+    assert re.fullmatch(rb"restore \d+\.\d+\.\d+\n", out)
     assert not err
 
 
@@ -453,16 +453,36 @@ def test_web_hands_its_options_on_and_reports_a_taken_port(call, monkeypatch):
         seen.append((host, port, open_browser))
         if port == 81:
             raise OSError("Cannot find empty port in range: 81-81")
+        if port == 82:
+            raise WeightsError("no weights came with this installation")
 
     monkeypatch.setattr(restore_web, "serve", serve)
     assert call("web") == (0, b"", [])
     assert call("web", "--host", "0.0.0.0", "--port", "80", "--no-browser") == (0, b"", [])
     code, _, err = call("web", "--port", "81")
     assert (code, len(err)) == (1, 1)
+    assert "cannot be served" in err[0]
+    code, _, err = call("web", "--port", "82")
+    assert (code, err) == (1, ["restore: no weights came with this installation"])
     assert seen[:2] == [("127.0.0.1", 7860, True), ("0.0.0.0", 80, False)]
 
 
 # the demo
+
+
+def test_demo_leaves_other_pictures_alone(folder, call):
+    mask("mask.png")
+    before = Path("mask.png").read_bytes()
+    code, _, err = call("demo", "-o", ".")
+    assert (code, err) == (2, ["restore: mask.png is there, and not from a demo; expected a new folder, or that of an earlier demo"])
+    assert Path("mask.png").read_bytes() == before
+
+
+def test_a_mask_that_marks_nothing_is_said(folder, call):
+    Image.fromarray(np.zeros((40, 60), np.uint8)).save("black.png")
+    code, _, err = call("inpaint", "a.png", "--mask", "black.png", "-o", "out.png", "--method", "telea")
+    assert code == 0
+    assert any("the mask marks nothing; the photograph is written as it was" in line for line in err)
 
 
 def test_the_same_damage_every_time():

@@ -8,7 +8,7 @@ import torch
 from PIL import Image
 
 from restore import kinds
-from restore.image import ImageError, Picture, write
+from restore.image import ImageError, Picture, read, write
 
 rng = np.random.default_rng(0)
 
@@ -199,3 +199,30 @@ def test_no_mask() -> None:
 def test_mask_file_that_cannot_be_read(tmp_path: Path) -> None:
     with pytest.raises(ImageError, match=r"none\.png"):
         kinds.unpack_masks(tmp_path / "none.png", [(4, 5)])
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_pil_images_and_their_masks_are_turned_upright(orientation, tmp_path):
+    pixels = np.random.default_rng(0).integers(0, 256, (6, 9, 3), np.uint8)
+    exif = Image.Exif()
+    exif[274] = orientation
+    Image.fromarray(pixels).save(tmp_path / "turned.png", exif=exif)
+    upright = read(tmp_path / "turned.png").pixels
+    with Image.open(tmp_path / "turned.png") as image:
+        (picture,), repack = kinds.unpack(image)
+        result = repack([picture])
+        (holes,) = kinds.unpack_masks(image, [upright.shape[:2]])
+    np.testing.assert_array_equal(picture.pixels, upright)
+    np.testing.assert_array_equal(np.asarray(result), upright)
+    assert result.getexif().get(274, 1) == 1
+    np.testing.assert_array_equal(holes, (upright > 127.5).any(2))
+
+
+def test_masks_of_all_kinds_follow_the_rules_of_files():
+    painted = np.zeros((4, 5, 4), np.uint8)
+    painted[1, 2, 3] = 255  # one colour on a transparent layer
+    for mask in (Image.fromarray(painted), Picture.from_array(painted)):
+        (holes,) = kinds.unpack_masks(mask, [(4, 5)])
+        assert np.argwhere(holes).tolist() == [[1, 2]]
+    with pytest.raises(ValueError, match="no pixel above half of its range"):
+        kinds.unpack_masks(Image.fromarray(np.eye(4, dtype=np.uint8)), [(4, 4)])

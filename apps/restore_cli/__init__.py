@@ -34,10 +34,12 @@ def _version(*, on: bool) -> None:
     if on:
         from importlib.metadata import PackageNotFoundError, version
 
+        import restore
+
         try:
             print(f"restore {version('restore-photographs')}")
         except PackageNotFoundError:
-            print("restore, not installed")
+            print(f"restore {restore.__version__}")
         raise typer.Exit
 
 

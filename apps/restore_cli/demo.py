@@ -11,6 +11,7 @@ from restore_cli.base import Arithmetic, Device, Precision, WrongCall, give_up, 
 if TYPE_CHECKING:
     import numpy as np
 
+FILES = ("damaged.png", "mask.png", "repaired.png", "comparison.png")
 SEED = 1974
 SIGMA = 20.0
 """Standard deviation of the demo's noise, in 8-bit units; the repair does not know it."""
@@ -27,6 +28,9 @@ def demo(
     """Damage a photograph with scratches, text and noise, repair it, and write before, after and both side by side."""
     if out.exists() and not out.is_dir():
         raise WrongCall(f"output {out} is a file; expected a folder")
+    there = [name for name in FILES if (out / name).exists()]
+    if there and len(there) < len(FILES):
+        raise WrongCall(f"{out / there[0]} is there, and not from a demo; expected a new folder, or that of an earlier demo")
     from skimage import data
 
     from restore.batch import describe
@@ -41,12 +45,7 @@ def demo(
     seconds = time.perf_counter() - started
     before, after = psnr(damaged, photo), psnr(repaired, photo)
     captions = (f"damaged · {before:.1f} dB", f"repaired · {after:.1f} dB", "original")
-    pictures = {
-        "damaged.png": damaged,
-        "mask.png": mask,
-        "repaired.png": repaired,
-        "comparison.png": side_by_side([damaged, repaired, photo], captions),
-    }
+    pictures = dict(zip(FILES, (damaged, mask, repaired, side_by_side([damaged, repaired, photo], captions)), strict=True))
     try:
         out.mkdir(parents=True, exist_ok=True)
         for name, pixels in pictures.items():

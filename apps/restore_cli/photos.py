@@ -1,6 +1,7 @@
 """`restore inpaint` and `restore denoise`: photographs in, restored photographs out."""
 
 import os
+import warnings
 from enum import Enum
 from typing import TYPE_CHECKING, Annotated
 
@@ -60,6 +61,7 @@ def inpaint(  # noqa: PLR0913 - one parameter for each option
         raise WrongCall(f"no mask {mask}; expected a file, or a folder of masks with the photographs' names")
     from restore import masks
     from restore.batch import Partners
+    from restore.image import ImageWarning
 
     work = make_plan(photos, out, on_exists=on_exists, exclude=[mask])
     partners = Partners(mask) if os.path.isdir(mask) else None
@@ -71,6 +73,8 @@ def inpaint(  # noqa: PLR0913 - one parameter for each option
 
         def repair(picture: "Picture", job: "Job", progress: "Progress") -> "Picture":
             holes = masks.load(partners.find(job.name) if partners else mask, picture.shape)
+            if not holes.any():
+                warnings.warn("the mask marks nothing; the photograph is written as it was", ImageWarning, stacklevel=2)
             return restorer.inpaint(picture, holes, method=method.value, progress=progress)
 
         return repair

@@ -18,7 +18,11 @@ def web(
     """Serve the page: upload, paint the mask, repair, compare, download. Ctrl-C ends it."""
     import restore_web
 
+    from restore.weights import WeightsError
+
     try:
         restore_web.serve(host=host, port=port, open_browser=not no_browser)
     except OSError as error:
         give_up(f"{host}:{port} cannot be served: {error}")
+    except WeightsError as error:
+        give_up(str(error))

@@ -1,6 +1,7 @@
 """Remove noise."""
 
 from collections.abc import Callable
+from numbers import Real
 
 import numpy as np
 from scipy.special import ndtri
@@ -42,8 +43,8 @@ def denoise(
     Raises:
         ValueError: ``sigma`` is out of its range; a float picture holds a NaN or an infinity.
     """
-    if sigma is not None and not 0 <= sigma <= MAX_SIGMA:
-        raise ValueError(f"sigma must be from 0 to {MAX_SIGMA:g} in 8-bit units, got {sigma}")
+    if sigma is not None and not (isinstance(sigma, Real) and 0 <= sigma <= MAX_SIGMA):
+        raise ValueError(f"sigma must be a number from 0 to {MAX_SIGMA:g} in 8-bit units, or None, got {sigma!r}")
     if sigma is None:
         sigma = min(noise_level(pixels, linear=linear), MAX_SIGMA)
     if sigma == 0:
