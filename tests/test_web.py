@@ -9,7 +9,7 @@ import socket
 import subprocess
 import sys
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -163,6 +163,7 @@ def test_results_are_forgotten_when_the_next_one_comes(photo: Path) -> None:
     third = base.go_on(second)
     assert (third.picture, third.result, third.file) == (second.result, None, None)
     assert sorted(photo.parent.iterdir()) == [photo]
+    assert third.said == base.NEXT
     assert base.go_on(third) is third
 
 
@@ -337,6 +338,12 @@ def browser() -> Iterator[object]:
         chromium.close()
 
 
+def is_drawn(shot: np.ndarray) -> bool:
+    """Whether the middle of a canvas shows more than one colour."""
+    height, width = shot.shape[:2]
+    return shot[height // 2 - 20 : height // 2 + 20, width // 2 - 20 : width // 2 + 20].std() > 5
+
+
 class Visit:
     """One open page, and what it did that it should not do."""
 
@@ -352,17 +359,22 @@ class Visit:
     def upload(self, path: Path) -> None:
         self.page.locator("#photo input[type=file]").set_input_files(path)
 
-    def wait_for_drawing(self) -> None:
-        """The editor draws on its canvas some time after it is there, and nothing in the document says so."""
-        canvas = self.page.locator("#editor canvas").first
-        canvas.wait_for()
-        for _ in range(60):
-            shot = np.asarray(Image.open(io.BytesIO(canvas.screenshot())).convert("L"))
-            height, width = shot.shape
-            if shot[height // 2 - 20 : height // 2 + 20, width // 2 - 20 : width // 2 + 20].std() > 5:
-                return
+    def canvas(self) -> np.ndarray:
+        """What the editor shows, (h, w, 3)."""
+        shot = self.page.locator("#editor canvas").first.screenshot()
+        return np.asarray(Image.open(io.BytesIO(shot)).convert("RGB")).astype(int)
+
+    def wait_until(self, drawn: Callable[[np.ndarray], bool]) -> np.ndarray:
+        """Wait for the canvas to show something three times in a row: it is drawn some time after it is there, and nothing else tells."""
+        self.page.locator("#editor canvas").first.wait_for()
+        times = 0
+        for _ in range(120):
+            shot = self.canvas()
+            times = times + 1 if drawn(shot) else 0
+            if times == 3:
+                return shot
             self.page.wait_for_timeout(500)
-        raise AssertionError("the editor stays blank")
+        raise AssertionError("the editor does not show what it should")
 
     def brush(self, points: list[tuple[float, float]], size: tuple[int, int]) -> None:
         """Draw a stroke through points (x, y) of the proxy, which lies in the middle of the canvas."""
@@ -399,10 +411,11 @@ def test_paint_repair_continue_download(served: str, browser, photo: Path, monke
     monkeypatch.setattr(Restorer, "inpaint", watched)
     visit = Visit(browser, served, viewport={"width": 800, "height": 600})
     visit.upload(photo)
-    visit.wait_for_drawing()
+    clean = visit.wait_until(is_drawn)
     visit.page.locator("#method input").click()
     visit.page.get_by_role("option", name="Telea").click()
     visit.brush([(60, 50), (200, 50), (220, 150)], (300, 200))
+    paint = np.abs(visit.canvas() - clean).mean()
     first = read(visit.repair())
 
     original = read(photo)
@@ -417,8 +430,8 @@ def test_paint_repair_continue_download(served: str, browser, photo: Path, monke
     assert (first.dtype, first.icc, first.exif, first.dpi) == (original.dtype, original.icc, original.exif, original.dpi)
 
     visit.page.locator("#continue").click()
-    visit.page.locator("#after").wait_for(state="hidden")
-    visit.wait_for_drawing()
+    visit.page.locator("#said", has_text=base.NEXT).wait_for()
+    visit.wait_until(lambda shot: shot.shape == clean.shape and np.abs(shot - clean).mean() < paint / 2)  # no paint left
     visit.brush([(40, 170), (120, 180)], (300, 200))
     second = read(visit.repair())
     assert not (masks[1] & masks[0]).any()
@@ -440,7 +453,7 @@ def test_a_telephone_fits_and_a_bad_file_is_refused(served: str, browser, photo:
     assert "Traceback" not in visit.page.content()
     visit.page.get_by_text("Click to choose one").first.wait_for()
     visit.upload(photo)
-    visit.wait_for_drawing()
+    visit.wait_until(is_drawn)
     for selector in ("#editor canvas", "#editor", "#repair"):
         box = visit.page.locator(selector).first.bounding_box()
         assert box["x"] >= 0

@@ -31,6 +31,7 @@ METHODS = {
     "biharmonic": "Biharmonic: for smooth areas, slow",
 }
 """Method of inpainting -> what the page calls it, the best first."""
+NEXT = "This is the result so far. Paint what is left, or remove noise."
 
 Progress = Callable[[float], None]
 
@@ -190,7 +191,7 @@ def remove_noise(work: Work, *, restorer: Restorer, sigma: float | None, progres
 def go_on(work: Work) -> Work:
     """Take the result as what the next step starts from."""
     forget(work)
-    return work if work.result is None else replace(work, picture=work.result, result=None, file=None)
+    return work if work.result is None else replace(work, picture=work.result, result=None, file=None, said=NEXT)
 
 
 def forget(work: Work | None) -> None:
