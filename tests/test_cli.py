@@ -427,10 +427,12 @@ def test_an_interruption_is_one_line_and_130_and_leaves_no_half_file(folder):
 
 def test_models_lists_every_weight(call):
     code, out, err = call("models")
-    lines = out.decode().splitlines()
     assert (code, err) == (0, [])
-    assert lines[0].split() == ["name", "task", "network", "size", "licence", "scores"]
-    assert [line.split()[:3] for line in lines[1:]] == [[e.name, e.task, e.network] for e in entries().values()]
+    blocks = [block.splitlines() for block in out.decode().split("\n\n")]
+    assert [block[0].split(",")[0] for block in blocks] == [f"{e.name}: {e.task}" for e in entries().values()]
+    for block, entry in zip(blocks, entries().values(), strict=True):
+        assert [line.split()[-1] for line in block[1:]] == [f"{value:g}" for value in entry.scores.values()]
+        assert max(map(len, block)) < 100
 
 
 def test_train_lists_recipes_and_runs_one(folder, call):

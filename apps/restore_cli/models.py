@@ -11,10 +11,8 @@ def models() -> None:
         known = entries()
     except WeightsError as error:
         give_up(str(error))
-    rows = [("name", "task", "network", "size", "licence", "scores")]
-    for entry in known.values():
-        scores = ", ".join(f"{what} {value:g}" for what, value in entry.scores.items())
-        rows.append((entry.name, entry.task, entry.network, f"{entry.bytes / 1e6:.1f} MB", entry.licence, scores))
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    for row in rows:
-        print("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+    for number, entry in enumerate(known.values()):
+        print("\n" * (number > 0) + f"{entry.name}: {entry.task}, network {entry.network}, {entry.bytes / 1e6:.1f} MB, {entry.licence}")
+        width = max(map(len, entry.scores), default=0)
+        for what, value in entry.scores.items():
+            print(f"  {what.ljust(width)}  {value:g}")
