@@ -229,11 +229,11 @@ def save(
 
 def export(path: Path, averaged: nn.Module) -> None:
     """Write the averaged weights as a safetensors file in half precision."""
-    from safetensors.torch import save_file
+    from safetensors.torch import save as serialise
 
     state = {key: value.half() if value.is_floating_point() else value for key, value in averaged.state_dict().items()}
     temporary = path.with_suffix(".tmp")
-    save_file({key: value.contiguous() for key, value in state.items()}, temporary)
+    temporary.write_bytes(serialise({key: value.contiguous() for key, value in state.items()}))
     os.replace(temporary, path)
 
 
