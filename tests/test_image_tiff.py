@@ -2,6 +2,7 @@
 
 import io
 import struct
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,6 +14,8 @@ from PIL import ExifTags, Image
 from restore.image import ImageError, ImageWarning, Picture, TiffCoding, read, write
 
 DTYPES = (np.uint8, np.uint16, np.float32)
+OLD_CODECS = sys.version_info < (3, 11)
+"""The last imagecodecs and tifffile for Python 3.10 decode no fax compression."""
 
 
 def noise(shape: tuple[int, ...], dtype: type = np.uint16) -> np.ndarray:
@@ -94,6 +97,10 @@ def test_bilevel_stays_bilevel(compression: str, white_is_zero: bool) -> None:
     if white_is_zero:
         place = tifffile.TiffFile(io.BytesIO(data)).pages[0].tags[262].valueoffset
         data = data[:place] + b"\0" + data[place + 1 :]
+    if OLD_CODECS and compression in ("group3", "group4", "tiff_ccitt"):
+        with pytest.raises(ImageError, match="CCITT.* not supported"):
+            read(data)
+        return
     picture = read(data)
     np.testing.assert_array_equal(picture.pixels[:, :, 0], white * 255)
     again = rewritten(data)
@@ -149,6 +156,8 @@ def test_premultiplied_alpha_is_divided_out_for_other_formats() -> None:
 
 @pytest.mark.parametrize("bits", [1, 2, 4])
 def test_grey_of_few_bits(bits: int) -> None:
+    if OLD_CODECS and bits == 2:
+        pytest.skip("imagecodecs for Python 3.10 writes no samples of 2 bits")
     array = (noise((9, 16), np.uint8) >> (8 - bits)).astype(np.uint8)
     data = tiff(array if bits > 1 else array > 0, **({} if bits == 1 else {"bitspersample": bits}))
     np.testing.assert_array_equal(read(data).pixels[:, :, 0], array * (255 // (2**bits - 1)))

@@ -49,7 +49,8 @@ def page_module():
     """The module with gradio in it."""
     restore_web.build()
     yield sys.modules["restore_web.page"]
-    with warnings.catch_warnings(action="ignore", category=ResourceWarning):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ResourceWarning)
         gc.collect()
 
 
