@@ -156,8 +156,8 @@ def test_premultiplied_alpha_is_divided_out_for_other_formats() -> None:
 
 @pytest.mark.parametrize("bits", [1, 2, 4])
 def test_grey_of_few_bits(bits: int) -> None:
-    if OLD_CODECS and bits == 2:
-        pytest.skip("imagecodecs for Python 3.10 writes no samples of 2 bits")
+    if OLD_CODECS and bits > 1:
+        pytest.skip("imagecodecs for Python 3.10 packs no samples of few bits")
     array = (noise((9, 16), np.uint8) >> (8 - bits)).astype(np.uint8)
     data = tiff(array if bits > 1 else array > 0, **({} if bits == 1 else {"bitspersample": bits}))
     np.testing.assert_array_equal(read(data).pixels[:, :, 0], array * (255 // (2**bits - 1)))
@@ -261,6 +261,8 @@ REFUSED = {
 
 @pytest.mark.parametrize("case", REFUSED)
 def test_refusals_say_why(case: str) -> None:
+    if OLD_CODECS and case == "12 bits":
+        pytest.skip("imagecodecs for Python 3.10 packs no samples of 12 bits")
     make, reason = REFUSED[case]
     data = make()
     with pytest.raises(ImageError, match=reason) as caught:
