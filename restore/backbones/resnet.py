@@ -11,8 +11,9 @@ from torch import nn
 
 from restore.backbones.base import Backbone
 from restore.nn.blocks import BasicBlock, BlockFactory, Bottleneck
-from restore.nn.layers import norm_layer
+from restore.nn.layers import MaxPool2d, norm_layer
 
+PAPER = "He, Zhang, Ren, Sun 2016, Deep Residual Learning for Image Recognition"
 VARIANTS: dict[str, tuple[type[BasicBlock] | type[Bottleneck], tuple[int, ...]]] = {
     "resnet18": (BasicBlock, (2, 2, 2, 2)),
     "resnet34": (BasicBlock, (3, 4, 6, 3)),
@@ -21,6 +22,8 @@ VARIANTS: dict[str, tuple[type[BasicBlock] | type[Bottleneck], tuple[int, ...]]]
     "resnet152": (Bottleneck, (3, 8, 36, 3)),
 }
 """Table 1 of the paper: name -> block and number of blocks in each stage."""
+
+TORCHVISION = tuple(VARIANTS)
 
 STEMS = {"imagenet": 4, "unshuffle": 2}
 """Stem -> reduction of the first stage's maps."""
@@ -47,7 +50,7 @@ class ResNet(Backbone):
 
     >>> net = ResNet(BasicBlock, (1, 1), (8, 16), num_classes=0)
     >>> [tuple(f.shape) for f in net.features(torch.zeros(1, 3, 64, 64))]
-    [(1, 8, 16, 16), (1, 16, 8, 8)]
+    [(1, 8, 32, 32), (1, 8, 16, 16), (1, 16, 8, 8)]
     """
 
     def __init__(
@@ -67,53 +70,47 @@ class ResNet(Backbone):
             raise ValueError(f"stem {stem!r} is unknown; expected one of {', '.join(STEMS)}")
         if transition not in ("block", "conv"):
             raise ValueError(f"transition {transition!r} is unknown; expected 'block' or 'conv'")
-        reductions = [STEMS[stem] * 2**i for i in range(len(depths))]
-        output_stride = output_stride or reductions[-1]
-        if output_stride not in reductions:
-            raise ValueError(f"output_stride {output_stride} is not reached; expected one of {reductions}")
         if stem == "imagenet":
             self.conv1: nn.Module = nn.Conv2d(in_channels, widths[0], 7, 2, 3, bias=False)
             self.bn1 = norm_layer("batch", widths[0])
             self.relu: nn.Module = nn.ReLU(inplace=True)
-            self.maxpool: nn.Module = nn.MaxPool2d(3, 2, 1)
+            self.maxpool: nn.Module = MaxPool2d(3, 2, 1)
         else:
             self.conv1 = nn.Sequential(nn.PixelUnshuffle(2), nn.Conv2d(in_channels * 4, widths[0], 3, padding=1))
             self.bn1, self.relu, self.maxpool = nn.Identity(), nn.Identity(), nn.Identity()
-        self.stages: list[str] = []
-        self.channels, self.reductions = [], [min(r, output_stride) for r in reductions]
-        channels, dilation = widths[0], 1
+        self.channels, self.reductions, self.layers = [], [STEMS[stem] * 2**i for i in range(len(depths))], []
+        channels = widths[0]
         for i, (depth, width) in enumerate(zip(depths, widths, strict=True)):
             stride = 1 if i == 0 else 2
-            before = dilation
-            if reductions[i] > output_stride:  # dilation replaces stride (Chen et al. 2017, "DeepLab")
-                stride, dilation = 1, dilation * 2
             layers: list[nn.Module] = []
             if transition == "conv" and stride == 2:
                 layers.append(nn.Conv2d(channels, width, 2, 2))
                 channels, stride = width, 1
             for k in range(depth):
-                first = block(channels, width, stride=stride if k == 0 else 1, dilation=before if k == 0 else dilation)
-                channels = width * int(first.expansion)  # type: ignore[arg-type]
-                layers.append(first)
-            self.stages.append(f"layer{i + 1}")
-            self.add_module(self.stages[-1], nn.Sequential(*layers))
+                layers.append(block(channels, width, stride=stride if k == 0 else 1))
+                channels = width * int(layers[-1].expansion)  # type: ignore[arg-type]
+            self.layers.append(f"layer{i + 1}")
+            self.add_module(self.layers[-1], nn.Sequential(*layers))
             self.channels.append(channels)
+        if stem == "imagenet":  # the stem's own map, before its pooling
+            self.channels.insert(0, widths[0])
+            self.reductions.insert(0, 2)
         self.avgpool = nn.AdaptiveAvgPool2d(1)
         self.fc = nn.Linear(channels, num_classes) if num_classes else nn.Identity()
         self.apply(initialise)
+        self.dilate(output_stride)
 
-    def features(self, x: torch.Tensor) -> list[torch.Tensor]:
-        """Maps after each stage, finest first."""
-        x = self.maxpool(self.relu(self.bn1(self.conv1(x))))
-        maps = []
-        for name in self.stages:
-            x = getattr(self, name)(x)
-            maps.append(x)
-        return maps
+    def stages(self) -> list[list[nn.Module]]:
+        """The stem, then the residual stages."""
+        stem: list[nn.Module] = [self.conv1, self.bn1, self.relu]
+        first, *others = [getattr(self, name) for name in self.layers]
+        if isinstance(self.maxpool, MaxPool2d):
+            return [stem, [self.maxpool, first], *([layer] for layer in others)]
+        return [[*stem, first], *([layer] for layer in others)]
 
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """Logits (N, num_classes) of normalised pictures (N, in_channels, H, W)."""
-        return self.fc(self.avgpool(self.features(x)[-1]).flatten(1))
+    def classify(self, x: torch.Tensor) -> torch.Tensor:
+        """Global average pooling and the linear classifier."""
+        return self.fc(self.avgpool(x).flatten(1))
 
 
 def initialise(module: nn.Module) -> None:

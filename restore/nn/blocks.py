@@ -54,6 +54,10 @@ class BasicBlock(nn.Module):
         self.downsample = shortcut(in_channels, width, stride=stride, norm=norm)
         self.act2 = activation_layer(activation if post_activation else "none")
 
+    def branches(self) -> list[list[nn.Module]]:
+        """The modules that run side by side: the residual and the shortcut."""
+        return [[self.conv1, self.conv2], [] if self.downsample is None else [self.downsample]]
+
     def zero_init(self) -> None:
         """Make the residual branch zero, so that the block starts as its shortcut (Goyal et al. 2017, section 5.1)."""
         zero_last(self.bn2, self.conv2)
@@ -99,6 +103,10 @@ class Bottleneck(nn.Module):
         self.relu = activation_layer(activation)
         self.downsample = shortcut(in_channels, out_channels, stride=stride, norm=norm)
         self.act3 = activation_layer(activation if post_activation else "none")
+
+    def branches(self) -> list[list[nn.Module]]:
+        """The modules that run side by side: the residual and the shortcut."""
+        return [[self.conv1, self.conv2, self.conv3], [] if self.downsample is None else [self.downsample]]
 
     def zero_init(self) -> None:
         """Make the residual branch zero, so that the block starts as its shortcut."""
