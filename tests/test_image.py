@@ -116,42 +116,6 @@ def test_alpha_must_fit_the_pixels() -> None:
         Picture(pixels=noise((4, 5, 3)), alpha=noise((4, 5), np.uint16))
 
 
-# ---- ranges and transfer functions
-
-
-@pytest.mark.parametrize("dtype", DTYPES)
-def test_float_and_back_is_exact(dtype: type) -> None:
-    array = np.arange(65536).astype(dtype)
-    scaled = images.to_float(array)
-    assert scaled.dtype == np.float32
-    np.testing.assert_array_equal(images.from_float(scaled, dtype), array)
-
-
-def test_from_float_rounds_and_clips_integers_only() -> None:
-    values = np.array([-1, 0.499 / 255, 0.501 / 255, 1.5, np.nan], np.float32)
-    np.testing.assert_array_equal(images.from_float(values, np.uint8), [0, 0, 1, 255, 0])
-    np.testing.assert_array_equal(images.from_float(values, np.float32), values)
-
-
-def test_full_scale_refuses_other_types() -> None:
-    for call in (images.full_scale, lambda dtype: images.to_float(np.zeros(2, dtype)), lambda dtype: images.from_float(np.zeros(2), dtype)):
-        with pytest.raises(TypeError, match="expected uint8"):
-            call(np.float64)
-
-
-def test_srgb_against_skimage_and_its_inverse() -> None:
-    from skimage.color import rgb2xyz, xyz2rgb
-
-    grey = np.linspace(0, 1, 101).repeat(3).reshape(1, -1, 3)
-    luminance = rgb2xyz(grey)[..., 1].ravel()[:101]  # of grey: the linear value
-    np.testing.assert_allclose(images.to_linear(grey[0, :, 0]), luminance, atol=1e-6)
-    np.testing.assert_allclose(images.to_srgb(luminance), xyz2rgb(rgb2xyz(grey))[0, :, 0], atol=1e-6)
-    wide = np.linspace(-2, 4, 1001, dtype=np.float32)
-    assert images.to_srgb(wide).dtype == np.float32
-    np.testing.assert_allclose(images.to_linear(images.to_srgb(wide)), wide, atol=1e-5)
-    np.testing.assert_array_equal(images.to_srgb(-wide), -images.to_srgb(wide))
-
-
 # ---- writing and reading
 
 
