@@ -7,6 +7,7 @@ from typing import Any
 
 from restore import kinds, weights
 from restore.kinds import Kind
+from restore.networks import Network
 from restore.runtime import Runtime, check_precision, pick_device
 from restore.tasks import TASKS
 
@@ -121,7 +122,9 @@ class Restorer:
                 trained_for = weights.entries()[name].task if name in weights.entries() else task
                 if trained_for != task:
                     raise weights.WeightsError(f"weight {name!r} is for the task {trained_for!r}, not {task!r}")
-                self._runtimes[name] = Runtime(weights.load(name), device=self.device, precision=self.precision)
+                network = weights.load(name)
+                assert isinstance(network, Network)  # as its task says
+                self._runtimes[name] = Runtime(network, device=self.device, precision=self.precision)
             return self._runtimes[name]
 
 

@@ -8,12 +8,13 @@
 
 import hashlib
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import MISSING, dataclass, field, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from restore.backbones import Backbone
     from restore.networks import Network
 
 if sys.version_info >= (3, 11):
@@ -35,9 +36,9 @@ class Entry:
 
     Attributes:
         name: The name of its table.
-        network: A key of ``restore.networks.NETWORKS``.
+        network: A key of ``restore.networks.NETWORKS`` or of ``restore.backbones.BACKBONES``.
         options: Options of the network's builder.
-        task: The task it was trained for, a key of ``restore.tasks.TASKS``.
+        task: The task it was trained for: a key of ``restore.tasks.TASKS``, or "classify".
         file: Its file beside the manifest, safetensors.
         sha256: The hash of the whole file, 64 hexadecimal digits.
         bytes: The file's size.
@@ -46,6 +47,7 @@ class Entry:
         commit: The commit of this project that it was published at.
         trained: Hours and hardware, in words.
         scores: What was measured -> value, in the unit that the name says.
+        classes: Names of a classifier's outputs, in their order.
     """
 
     name: str
@@ -60,9 +62,10 @@ class Entry:
     commit: str
     trained: str = ""
     scores: Mapping[str, float] = field(default_factory=dict)
+    classes: Sequence[str] = ()
 
 
-_TYPES: dict[str, type] = {"options": dict, "scores": dict, "bytes": int}
+_TYPES: dict[str, type] = {"options": dict, "scores": dict, "bytes": int, "classes": list}
 
 
 def folder() -> Path:
@@ -104,7 +107,7 @@ def entries(place: Path | None = None) -> dict[str, Entry]:
     return {name: _entry(name, table, path) for name, table in content.items()}
 
 
-def load(name: str, place: Path | None = None) -> "Network":
+def load(name: str, place: Path | None = None) -> "Network | Backbone":
     """Build a network and give it its weights.
 
     The file is read once: what was hashed is what is loaded.
@@ -129,11 +132,14 @@ def load(name: str, place: Path | None = None) -> "Network":
     from safetensors import SafetensorError
     from safetensors.torch import load as parse
 
-    from restore.networks import build
+    from restore import backbones, networks
 
     try:
         state = {key: value.float() if value.is_floating_point() else value for key, value in parse(content).items()}
-        network = build(entry.network, dict(entry.options))
+        is_backbone = entry.network in backbones.BACKBONES
+        network = (
+            backbones.build(entry.network, options=entry.options) if is_backbone else networks.build(entry.network, dict(entry.options))
+        )
         network.load_state_dict(state)
     except (SafetensorError, ValueError, RuntimeError) as error:
         reason = " ".join(str(error).split())[:300]
@@ -170,4 +176,7 @@ def _entry(name: str, table: object, path: Path) -> Entry:
             raise WeightsError(f"{path}: [{name}] lacks {key!r}")
     if Path(table["file"]).name != table["file"]:
         raise WeightsError(f"{path}: [{name}] file must be a name beside the manifest, got {table['file']!r}")
-    return Entry(name=name, **table)
+    classes = table.get("classes", [])
+    if not all(isinstance(label, str) for label in classes):
+        raise WeightsError(f"{path}: [{name}] classes must be names, got {classes!r}")
+    return Entry(name=name, **{**table, "classes": tuple(classes)})

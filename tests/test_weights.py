@@ -29,6 +29,7 @@ def test_entries(tiny_weights: Path) -> None:
     assert list(entries) == ["denoise", "inpaint"]
     assert entries["denoise"].options == {"widths": [8, 8], "down": [1, 1], "up": [1, 1]}
     assert entries["denoise"].scores == {}
+    assert entries["denoise"].classes == ()
     assert restore.list_weights() == entries
 
 
@@ -90,6 +91,8 @@ def test_file_that_does_not_fit(tiny_weights: Path, content: bytes) -> None:
         ('recipe = "none"\n', "", r"\[denoise\] lacks 'recipe'"),
         ('recipe = "none"', "recipe = 3", r"\[denoise\] recipe must be str, got 3"),
         ('recipe = "none"', 'cook = "none"', r"\[denoise\] has an unknown field 'cook'; expected network, options"),
+        ("bytes = ", 'classes = "cat"\nbytes = ', r"\[denoise\] classes must be list, got 'cat'"),
+        ("bytes = ", "classes = [1]\nbytes = ", r"\[denoise\] classes must be names, got \[1\]"),
         ("bytes = ", "bytes = true #", r"\[denoise\] bytes must be int, got True"),
         ('file = "', 'file = "../', "file must be a name beside the manifest, got '../denoise.safetensors'"),
     ],
