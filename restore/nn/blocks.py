@@ -6,7 +6,7 @@ from itertools import pairwise
 import torch
 from torch import nn
 
-from restore.nn.layers import activation_layer, norm_layer, resize_to
+from restore.nn.layers import MaxPool2d, activation_layer, norm_layer, resize_to
 
 BlockFactory = Callable[..., nn.Module]
 """Builds a residual block: ``factory(in_channels, width, stride=1, dilation=1)``; the output has ``width * expansion`` channels."""
@@ -20,12 +20,16 @@ class BasicBlock(nn.Module):
     Args:
         in_channels: Channels of the input.
         width: Channels of the output.
-        stride: Stride of the first convolution; a 1x1 convolution carries the shortcut when the shape changes.
+        stride: Stride of the first convolution.
         dilation: Dilation of both convolutions.
         norm: A name in ``NORMS``; convolutions have a bias only without normalisation.
         activation: A name in ``ACTIVATIONS``.
         post_activation: Apply the activation after the addition (as the paper does); without it a stack of blocks is a
             sum of residuals, as restoration networks want it (Lim et al. 2017, "EDSR").
+        shortcut: How it passes where the shape changes: ``"projection"`` or ``"padding"``, a name in ``SHORTCUTS``.
+
+    Raises:
+        ValueError: Unknown norm, activation or shortcut.
 
     >>> BasicBlock(8, 16, stride=2)(torch.zeros(1, 8, 6, 6)).shape
     torch.Size([1, 16, 3, 3])
@@ -43,6 +47,7 @@ class BasicBlock(nn.Module):
         norm: str = "batch",
         activation: str = "relu",
         post_activation: bool = True,
+        shortcut: str = "projection",
     ) -> None:
         super().__init__()
         bias = norm == "none"
@@ -51,7 +56,7 @@ class BasicBlock(nn.Module):
         self.relu = activation_layer(activation)
         self.conv2 = nn.Conv2d(width, width, 3, 1, dilation, dilation, bias=bias)
         self.bn2 = norm_layer(norm, width)
-        self.downsample = shortcut(in_channels, width, stride=stride, norm=norm)
+        self.downsample = shortcut_layer(shortcut, in_channels, width, stride=stride, norm=norm)
         self.act2 = activation_layer(activation if post_activation else "none")
 
     def branches(self) -> list[list[nn.Module]]:
@@ -70,10 +75,23 @@ class BasicBlock(nn.Module):
 
 
 class Bottleneck(nn.Module):
-    """1x1, 3x3, 1x1 convolutions and a shortcut (He et al. 2016, figure 5 right), stride on the 3x3 as in torchvision.
+    """1x1, 3x3, 1x1 convolutions and a shortcut (He et al. 2016, figure 5 right).
 
-    Maps (N, in_channels, H, W) to (N, 4 * width, H/stride, W/stride). Arguments as for ``BasicBlock``; ``width`` is that
-    of the 3x3 convolution.
+    Maps (N, in_channels, H, W) to (N, 4 * width, H/stride, W/stride).
+
+    Args:
+        in_channels: Channels of the input.
+        width: Channels of the 3x3 convolution.
+        stride: Stride of the block.
+        dilation: Dilation of the 3x3 convolution.
+        norm: A name in ``NORMS``; convolutions have a bias only without normalisation.
+        activation: A name in ``ACTIVATIONS``.
+        post_activation: As for ``BasicBlock``.
+        stride_on: The convolution that has the stride: ``"3x3"`` as in torchvision (and Goyal et al. 2017), ``"1x1"``, the first,
+            as in the paper.
+
+    Raises:
+        ValueError: Unknown norm or activation, or ``stride_on`` is neither.
 
     >>> Bottleneck(64, 16)(torch.zeros(1, 64, 6, 6)).shape
     torch.Size([1, 64, 6, 6])
@@ -91,17 +109,21 @@ class Bottleneck(nn.Module):
         norm: str = "batch",
         activation: str = "relu",
         post_activation: bool = True,
+        stride_on: str = "3x3",
     ) -> None:
         super().__init__()
+        if stride_on not in ("1x1", "3x3"):
+            raise ValueError(f"stride_on {stride_on!r} is unknown; expected '1x1' or '3x3'")
+        first, second = (stride, 1) if stride_on == "1x1" else (1, stride)
         bias, out_channels = norm == "none", width * self.expansion
-        self.conv1 = nn.Conv2d(in_channels, width, 1, bias=bias)
+        self.conv1 = nn.Conv2d(in_channels, width, 1, first, bias=bias)
         self.bn1 = norm_layer(norm, width)
-        self.conv2 = nn.Conv2d(width, width, 3, stride, dilation, dilation, bias=bias)
+        self.conv2 = nn.Conv2d(width, width, 3, second, dilation, dilation, bias=bias)
         self.bn2 = norm_layer(norm, width)
         self.conv3 = nn.Conv2d(width, out_channels, 1, bias=bias)
         self.bn3 = norm_layer(norm, out_channels)
         self.relu = activation_layer(activation)
-        self.downsample = shortcut(in_channels, out_channels, stride=stride, norm=norm)
+        self.downsample = shortcut_layer("projection", in_channels, out_channels, stride=stride, norm=norm)
         self.act3 = activation_layer(activation if post_activation else "none")
 
     def branches(self) -> list[list[nn.Module]]:
@@ -120,11 +142,34 @@ class Bottleneck(nn.Module):
         return self.act3(residual + (x if self.downsample is None else self.downsample(x)))
 
 
-def shortcut(in_channels: int, out_channels: int, *, stride: int, norm: str) -> nn.Sequential | None:
-    """The projection that carries a block's input where the shape changes; None where the identity will do."""
+def projection(in_channels: int, out_channels: int, *, stride: int, norm: str) -> nn.Sequential:
+    """The shortcut with parameters, a 1x1 convolution (He et al. 2016, option B)."""
+    return nn.Sequential(nn.Conv2d(in_channels, out_channels, 1, stride, bias=norm == "none"), norm_layer(norm, out_channels))
+
+
+def padding(in_channels: int, out_channels: int, *, stride: int, norm: str) -> nn.Sequential:
+    """The shortcut without parameters: every ``stride``-th pixel, and zeros for the new channels (He et al. 2016, option A)."""
+    return nn.Sequential(MaxPool2d(1, stride), nn.ZeroPad3d((0, 0, 0, 0, 0, out_channels - in_channels)))
+
+
+SHORTCUTS: dict[str, Callable[..., nn.Sequential]] = {"projection": projection, "padding": padding}
+"""Name of a shortcut -> constructor that takes channels in and out, stride and norm."""
+
+
+def shortcut_layer(kind: str, in_channels: int, out_channels: int, *, stride: int, norm: str) -> nn.Sequential | None:
+    """What carries a block's input where the shape changes; None where the identity will do.
+
+    Raises:
+        ValueError: The name is not in ``SHORTCUTS``.
+
+    >>> shortcut_layer("padding", 1, 2, stride=2, norm="batch")(torch.tensor([[[[1.0, 2.0], [3.0, 4.0]]]])).flatten()
+    tensor([1., 0.])
+    """
+    if kind not in SHORTCUTS:
+        raise ValueError(f"shortcut {kind!r} is unknown; expected one of {', '.join(SHORTCUTS)}")
     if stride == 1 and in_channels == out_channels:
         return None
-    return nn.Sequential(nn.Conv2d(in_channels, out_channels, 1, stride, bias=norm == "none"), norm_layer(norm, out_channels))
+    return SHORTCUTS[kind](in_channels, out_channels, stride=stride, norm=norm)
 
 
 def zero_last(norm: nn.Module, conv: nn.Conv2d) -> None:
