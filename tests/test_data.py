@@ -73,9 +73,9 @@ def test_nothing_to_train_on(tmp_path):
 def test_crops_come_from_the_photographs_and_depend_on_the_generator_alone():
     photo = np.arange(40 * 50 * 3, dtype=np.uint16).astype(np.uint8).reshape(40, 50, 3)
     crops = data.Crops([photo, np.zeros((8, 8, 3), np.uint8)], 16)
-    drawn = crops.draw(np.random.default_rng(3), 20)
-    assert torch.equal(drawn, crops.draw(np.random.default_rng(3), 20))
-    assert not torch.equal(drawn, crops.draw(np.random.default_rng(4), 20))
+    drawn = crops.draw(np.random.default_rng(3), range(20))
+    assert torch.equal(drawn, crops.draw(np.random.default_rng(3), range(20)))
+    assert not torch.equal(drawn, crops.draw(np.random.default_rng(4), range(20)))
     windows = np.lib.stride_tricks.sliding_window_view(photo, (16, 16, 3))[:, :, 0]
     for crop in (drawn.permute(0, 2, 3, 1).numpy() * 255).round().astype(np.uint8):
         forms = [np.rot90(c, k) for c in (crop, crop[:, ::-1]) for k in range(4)]

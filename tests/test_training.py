@@ -243,8 +243,8 @@ def test_muon_takes_the_hidden_convolutions_only():
     assert len(hidden) + sum(len(group["params"]) for group in adamw.param_groups) == len(named)
     with pytest.raises(ValueError, match="Muon takes weights of two or more dimensions"):
         Muon([torch.nn.Parameter(torch.zeros(3))])
-    with pytest.raises(ValueError, match="optimizer 'sgd' is unknown"):
-        build_optimizers(network, "sgd", 1e-3)
+    with pytest.raises(ValueError, match="optimizer 'lion' is unknown"):
+        build_optimizers(network, "lion", 1e-3)
 
 
 def test_average_is_an_exponential_mean():

@@ -3,12 +3,15 @@
 import dataclasses
 import math
 import typing
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from restore.networks import NETWORKS
-from restore.training.objectives import Objective
+from torch import nn
+
+from restore import backbones, networks
+from restore.training.objectives import Classify, Objective
+from restore.training.optim import OPTIMIZERS
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -16,16 +19,19 @@ class Config:
     """Everything that a run depends on, apart from the photographs.
 
     Attributes:
-        network: A key of ``networks.NETWORKS``.
+        network: A key of ``networks.NETWORKS``; to classify, of ``backbones.BACKBONES``.
         options: Arguments of its builder.
         objective: What the network is asked to do.
         steps: Steps of the whole run.
         decay: The share of the steps, at their end, that lowers the learning rate to zero.
         warmup: The first so many steps raise it.
-        batch: Crops in a step.
-        crop: Side of a crop in pixels.
+        milestones: Steps from which on it is multiplied by ``gamma``, each time.
+        gamma: See there.
+        batch: Crops, or labelled pictures, in a step.
+        crop: Side of one in pixels.
         lr: Highest learning rate.
-        optimizer: ``"muon"`` or ``"adamw"``.
+        optimizer: ``"muon"``, ``"adamw"``, ``"sgd"`` (momentum 0.9, Nesterov) or ``"rmsprop"``.
+        weight_decay: Of the weights (see ``optim.build_optimizers``).
         clip: Largest norm of the gradient.
         ema: Decay of the averaged weights, which are the ones validated and exported.
         precision: ``"bf16"`` (autocast) or ``"fp32"``.
@@ -47,10 +53,13 @@ class Config:
     steps: int = 20_000
     decay: float = 0.25
     warmup: int = 200
+    milestones: tuple[int, ...] = ()
+    gamma: float = 0.1
     batch: int = 16
     crop: int = 64
     lr: float = 2e-3
     optimizer: str = "muon"
+    weight_decay: float = 0.0
     clip: float = 1.0
     ema: float = 0.999
     precision: str = "bf16"
@@ -66,14 +75,17 @@ class Config:
         for name in ("steps", "batch", "crop", "log_every", "save_every", "validate_every", "lr", "clip"):
             if not 0 < getattr(self, name) < math.inf:
                 raise ValueError(f"{name} is {getattr(self, name)}; expected a number above 0")
-        for name in ("warmup", "seed", "threads"):
-            if getattr(self, name) < 0:
+        for name in ("warmup", "seed", "threads", "weight_decay"):
+            if not 0 <= getattr(self, name) < math.inf:
                 raise ValueError(f"{name} is {getattr(self, name)}; expected 0 or more")
         if not 0 <= self.decay <= 1:
             raise ValueError(f"decay is {self.decay}; expected 0 to 1, a share of the steps")
         if not 0 <= self.ema < 1:
             raise ValueError(f"ema is {self.ema}; expected 0 to below 1")
-        known = {"network": tuple(NETWORKS), "precision": ("bf16", "fp32"), "optimizer": ("muon", "adamw"), "licence": ("open", "any")}
+        if not 0 < self.gamma <= 1:
+            raise ValueError(f"gamma is {self.gamma}; expected above 0, up to 1")
+        table: Mapping[str, Any] = backbones.BACKBONES if isinstance(self.objective, Classify) else networks.NETWORKS
+        known = {"network": table, "precision": ("bf16", "fp32"), "optimizer": OPTIMIZERS, "licence": ("open", "any")}
         for name, choices in known.items():
             if getattr(self, name) not in choices:
                 raise ValueError(f"{name} is {getattr(self, name)!r}; expected one of {', '.join(choices)}")
@@ -82,6 +94,18 @@ class Config:
     def plateau(self) -> int:
         """The step at which the learning rate begins to fall."""
         return self.steps - round(self.steps * self.decay)
+
+
+def build(name: str, options: Mapping[str, Any]) -> nn.Module:
+    """Build the restoration network or the backbone called ``name``, as a configuration and a manifest name it.
+
+    Raises:
+        ValueError: Unknown name or options.
+
+    >>> build("resnet18", {"num_classes": 10}).fc
+    Linear(in_features=512, out_features=10, bias=True)
+    """
+    return backbones.build(name, options=options) if name in backbones.BACKBONES else networks.build(name, options)
 
 
 def override(config: Config, settings: Sequence[str]) -> Config:
@@ -130,7 +154,7 @@ def parse(key: str, text: str, kind: Any, current: Any) -> Any:
     origin = typing.get_origin(kind) or kind
     try:
         if origin in (tuple, list):
-            item = type(current[0]) if len(current) else str
+            item = type(current[0]) if len(current) else (*typing.get_args(kind), str)[0]
             return origin(item(part) for part in text.split(","))
         if origin not in (int, float, str):
             raise TypeError

@@ -14,13 +14,10 @@ import numpy as np
 import torch
 from torch import nn
 
-from restore import data, networks
 from restore.networks import inpainting
-from restore.training.config import Config
+from restore.training.config import Config, build
+from restore.training.objectives import Batch, Source
 from restore.training.optim import build_optimizers, rate
-
-VALIDATION_PICTURES = 24
-VALIDATION_SIZE = 256
 
 
 class TrainingError(RuntimeError):
@@ -30,14 +27,15 @@ class TrainingError(RuntimeError):
 def train(config: Config, *, source: Path, out: Path, say: Callable[[str], None] = print) -> Path:
     """Train a network, or go on with the run that ``out`` holds.
 
-    Everything drawn depends on the seed and the step alone, so that a run that was stopped and resumed equals one that was not.
-    ``out`` receives ``config.json``, ``log.jsonl``, ``checkpoint.pt`` (the last), ``plateau.pt`` (the last at the full learning rate)
-    and, at the end, ``weights.safetensors`` (the averaged weights). A run whose ``steps`` or ``decay`` were changed after its decay had
-    begun goes on from ``plateau.pt``. Ctrl-C or SIGTERM saves a checkpoint and returns.
+    One loop for restoration and classification: what they read, draw and minimise is their objective's. Everything drawn depends on the
+    seed and the step alone, so that a run that was stopped and resumed equals one that was not. ``out`` receives ``config.json``,
+    ``log.jsonl``, ``checkpoint.pt`` (the last), ``plateau.pt`` (the last at the full learning rate) and, at the end,
+    ``weights.safetensors`` (the averaged weights). A run whose ``steps`` or ``decay`` were changed after its decay had begun goes on from
+    ``plateau.pt``. Ctrl-C or SIGTERM saves a checkpoint and returns.
 
     Args:
         config: The run.
-        source: Folder of photographs (see ``data.load``).
+        source: Where the pictures are: see ``data.load``; to classify, ``data.load_labelled``.
         out: Folder of the run.
         say: Receives one line at a time.
 
@@ -46,32 +44,33 @@ def train(config: Config, *, source: Path, out: Path, say: Callable[[str], None]
 
     Raises:
         TrainingError: The loss is not finite, or a checkpoint does not fit the configuration or has run further.
-        ValueError: No photographs, or no LPIPS trunk for a perceptual loss.
+        ValueError: No pictures, options that the network does not take, or no LPIPS trunk for a perceptual loss.
     """
     if config.threads:
         torch.set_num_threads(config.threads)
     out.mkdir(parents=True, exist_ok=True)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     torch.manual_seed(config.seed)
-    network = networks.build(config.network, config.options).to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-    averaged = networks.build(config.network, config.options).to(device).eval().requires_grad_(False)
+    network = build(config.network, config.options).to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    averaged = build(config.network, config.options).to(device).eval().requires_grad_(False)
     averaged.load_state_dict(network.state_dict())
-    optimizers = build_optimizers(network, config.optimizer, config.lr)
+    optimizers = build_optimizers(network, config.optimizer, config.lr, config.weight_decay)
     first = resume(config, out, network, averaged, optimizers, say)
     if first > config.steps:
         raise TrainingError(f"{out} has run {first} steps; expected steps to be at least that, got {config.steps}")
-    training, held_out = data.load(source, licence=config.licence, min_side=config.crop)
-    crops, pictures = data.Crops(training, config.crop), [centre(p).to(device) for p in held_out[:VALIDATION_PICTURES]]
-    say(f"{len(training)} photographs to train on, {len(pictures)} to validate with; step {first} of {config.steps}; {device}")
+    pictures, held_out = config.objective.read(source, averaged, size=config.crop, licence=config.licence, seed=config.seed)
+    held_out = [move(batch, device) for batch in held_out]
+    count = sum(len(next(iter(batch.values()))) for batch in held_out)
+    say(f"{len(pictures)} pictures to train on, {count} to validate with; step {first} of {config.steps}; {device}")
     (out / "config.json").write_text(json.dumps(describe(config), indent=1) + "\n", encoding="utf-8")
 
     log, step, started, losses = Log(out / "log.jsonl", say), first, time.monotonic(), []
     with stop_requests() as stopped:
         while step < config.steps and not stopped():
-            share = rate(step, steps=config.steps, warmup=config.warmup, decay=config.steps - config.plateau)
+            share = learning_rate(config, step)
             if step == config.plateau:
                 save(out / "plateau.pt", config, step, network, averaged, optimizers)
-            losses.append(advance(config, step, share, crops, network, optimizers, device))
+            losses.append(advance(config, step, share, pictures, network, optimizers, device))
             step += 1
             average(averaged, network, min(config.ema, step / (step + 10)))
             if step % config.log_every == 0:
@@ -81,7 +80,7 @@ def train(config: Config, *, source: Path, out: Path, say: Callable[[str], None]
                 log({"step": step, "loss": float(np.mean(losses)), "lr": config.lr * share, **progress})
                 started, losses = time.monotonic(), []
             if step % config.validate_every == 0 or step == config.steps:
-                log({"step": step, **validate(config, averaged, pictures)})
+                log({"step": step, **validate(config, averaged, held_out)})
                 started, losses = time.monotonic(), []
             if step % config.save_every == 0:
                 save(out / "checkpoint.pt", config, step, network, averaged, optimizers)
@@ -96,15 +95,16 @@ def advance(
     config: Config,
     step: int,
     share: float,
-    crops: data.Crops,
+    pictures: Source,
     network: nn.Module,
     optimizers: list[torch.optim.Optimizer],
     device: torch.device,
 ) -> float:
     """One step: draw, forward, backward, clip, update; returns the loss."""
     rng = np.random.default_rng((config.seed, step))
-    batch = config.objective.draw(crops.draw(rng, config.batch), rng)
-    batch = {key: value.to(device) for key, value in batch.items()}
+    drawn = pictures.draw(rng, range(step * config.batch, (step + 1) * config.batch))
+    batch = move(config.objective.draw(drawn, rng), device)
+    torch.manual_seed(int(rng.integers(2**63)))  # of dropout, and of noise on weights
     network.train()
     with torch.autocast(device.type, torch.bfloat16, enabled=config.precision == "bf16"):
         loss = config.objective.loss(network, batch)
@@ -133,19 +133,23 @@ def average(averaged: nn.Module, network: nn.Module, decay: float) -> None:
 
 
 @torch.no_grad()
-def validate(config: Config, averaged: nn.Module, pictures: list[torch.Tensor]) -> dict[str, float]:
+def validate(config: Config, averaged: nn.Module, held_out: list[Batch]) -> dict[str, float]:
     """Scores of the averaged weights on held-out pictures, in the run's precision."""
     averaged.eval()
-    with torch.autocast(pictures[0].device.type, torch.bfloat16, enabled=config.precision == "bf16"):
-        return {key: round(value, 4) for key, value in config.objective.validate(averaged, pictures).items()}
+    device = next(averaged.parameters()).device
+    with torch.autocast(device.type, torch.bfloat16, enabled=config.precision == "bf16"):
+        return {key: round(value, 4) for key, value in config.objective.validate(averaged, held_out).items()}
 
 
-def centre(photograph: np.ndarray) -> torch.Tensor:
-    """The centre of a photograph (H, W, 3) uint8, at most 256 pixels a side and a multiple of 16, as (1, 3, h, w) in [0, 1]."""
-    height, width = (min(side, VALIDATION_SIZE) // 16 * 16 for side in photograph.shape[:2])
-    top, left = (photograph.shape[0] - height) // 2, (photograph.shape[1] - width) // 2
-    crop = photograph[top : top + height, left : left + width].astype(np.float32) / 255
-    return torch.from_numpy(crop).permute(2, 0, 1)[None]
+def learning_rate(config: Config, step: int) -> float:
+    """Share of the full learning rate at ``step``."""
+    decay = config.steps - config.plateau
+    return rate(step, steps=config.steps, warmup=config.warmup, decay=decay, milestones=config.milestones, gamma=config.gamma)
+
+
+def move(batch: Batch, device: torch.device) -> Batch:
+    """A batch on a device."""
+    return {key: value.to(device) for key, value in batch.items()}
 
 
 def resume(
@@ -171,7 +175,9 @@ def resume(
         network.load_state_dict(state["network"])
         averaged.load_state_dict(state["averaged"])
         for optimizer, saved in zip(optimizers, state["optimizers"], strict=True):
-            optimizer.load_state_dict(saved)
+            decays = [group["weight_decay"] for group in optimizer.param_groups]
+            groups = [{**group, "weight_decay": decay} for group, decay in zip(saved["param_groups"], decays, strict=False)]
+            optimizer.load_state_dict({**saved, "param_groups": groups})  # the configuration's decay, not the checkpoint's
     except (RuntimeError, ValueError) as error:
         raise TrainingError(f"{path} does not fit this configuration: {str(error).splitlines()[0]}") from error
     say(f"resumed {path} at step {state['step']}")

@@ -1,39 +1,79 @@
-"""What a network is asked to do with a clean crop: how it is damaged, and how the repair is judged."""
+"""What a network is asked to do: repair a crop that was damaged, or name what a picture shows; and how well it does."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from torch import nn
+from torch.func import functional_call
 
-from restore import degrade, losses, masks
+from restore import data, degrade, losses, masks
 from restore.metrics import MetricUnavailable
 
 Batch = dict[str, torch.Tensor]
 
 
-class Objective(Protocol):
-    """Draws damage, judges repairs. Everything random comes from the generator that it is handed."""
+class Source(Protocol):
+    """Pictures to train on."""
 
-    def draw(self, clean: torch.Tensor, rng: np.random.Generator) -> Batch:
-        """Damage clean crops (N, 3, H, W) in [0, 1]."""
+    def __len__(self) -> int:
+        """How many."""
+        ...
+
+    def draw(self, rng: np.random.Generator, numbers: range) -> Any:
+        """The samples ``numbers``, counted from the start of the run, as the objective's ``draw`` takes them."""
+        ...
+
+
+class Objective(Protocol):
+    """Reads pictures, makes batches of them, judges what a network does with one.
+
+    Everything random comes from the generator that it is handed and, in ``loss``, from torch's, which the engine seeds at each step.
+    """
+
+    def read(self, source: Path, network: nn.Module, *, size: int, licence: str, seed: int) -> tuple[Source, list[Batch]]:
+        """Pictures to train on, ``size`` pixels a side when drawn, and batches to validate with."""
+        ...
+
+    def draw(self, drawn: Any, rng: np.random.Generator) -> Batch:
+        """A batch from what the source drew."""
         ...
 
     def loss(self, network: nn.Module, batch: Batch) -> torch.Tensor:
         """Run the network on a batch; one number to minimise."""
         ...
 
-    def validate(self, network: nn.Module, pictures: Sequence[torch.Tensor]) -> dict[str, float]:
-        """Scores (dB, higher is better) on clean pictures (1, 3, H, W); the same damage at each call."""
+    def validate(self, network: nn.Module, batches: Sequence[Batch]) -> dict[str, float]:
+        """Scores on held-out pictures (higher is better); the same at each call."""
         ...
 
 
+class Repair:
+    """What the objectives have in common that learn on crops of photographs."""
+
+    pictures = 24
+    side = 256
+
+    def read(self, source: Path, network: nn.Module, *, size: int, licence: str, seed: int) -> tuple[Source, list[Batch]]:
+        """Random crops of a folder's photographs; the centres of the first 24 that are held out, as ``clean`` (1, 3, h, w)."""
+        training, held_out = data.load(source, licence=licence, min_side=size)
+        return data.Crops(training, size), [{"clean": centre(photograph, self.side)} for photograph in held_out[: self.pictures]]
+
+
+def centre(photograph: np.ndarray, side: int) -> torch.Tensor:
+    """The centre of a photograph (H, W, 3) uint8, at most ``side`` pixels a side and a multiple of 16, as (1, 3, h, w) in [0, 1]."""
+    height, width = (min(length, side) // 16 * 16 for length in photograph.shape[:2])
+    top, left = (photograph.shape[0] - height) // 2, (photograph.shape[1] - width) // 2
+    return data.to_tensor(photograph[None, top : top + height, left : left + width])
+
+
 @dataclass(frozen=True, kw_only=True)
-class Denoise:
+class Denoise(Repair):
     """Remove white Gaussian noise of a known level.
 
     Attributes:
@@ -63,12 +103,12 @@ class Denoise:
         """Charbonnier distance to the clean crop."""
         return losses.charbonnier(network(batch["noisy"], batch["level"]).float(), batch["clean"])
 
-    def validate(self, network: nn.Module, pictures: Sequence[torch.Tensor]) -> dict[str, float]:
+    def validate(self, network: nn.Module, batches: Sequence[Batch]) -> dict[str, float]:
         """Mean PSNR at sigma 15, 25, 50 in float and 50 clipped to 8 bits."""
         scores = {}
         for sigma, clipped in ((15, False), (25, False), (50, False), (50, True)):
             rng, values = np.random.default_rng(sigma), []
-            for clean in pictures:
+            for clean in (batch["clean"] for batch in batches):
                 noisy = degrade.gaussian_noise(clean, torch.tensor([float(sigma)], device=clean.device), normal(clean, rng))
                 result = network(degrade.quantize(noisy) if clipped else noisy, sigma / 255).float()
                 values.append(psnr(degrade.quantize(result), clean))
@@ -77,7 +117,7 @@ class Denoise:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Inpaint:
+class Inpaint(Repair):
     """Fill holes.
 
     Attributes:
@@ -122,12 +162,12 @@ class Inpaint:
             loss = loss + self.perceptual * perceptual(self.features, clean.device)(repaired, clean)
         return loss
 
-    def validate(self, network: nn.Module, pictures: Sequence[torch.Tensor]) -> dict[str, float]:
+    def validate(self, network: nn.Module, batches: Sequence[Batch]) -> dict[str, float]:
         """Mean PSNR in the hole for thin, medium and large holes; LPIPS too where its trunk is at hand."""
         scores = {}
         for kind in ("thin", "medium", "large"):
             values, distances = [], []
-            for seed, clean in enumerate(pictures):
+            for seed, clean in enumerate(batch["clean"] for batch in batches):
                 mask = torch.from_numpy(masks.benchmark(kind, (clean.shape[-2], clean.shape[-1]), seed) > 0).to(clean)[None, None]
                 repaired = torch.where(mask > 0, network(clean * (1 - mask), mask).float(), clean)
                 values.append(psnr(degrade.quantize(repaired), clean, mask))
@@ -137,6 +177,115 @@ class Inpaint:
             if distances:
                 scores[f"lpips_{kind}"] = float(np.mean(distances))
         return scores
+
+
+@dataclass(frozen=True, kw_only=True)
+class Classify:
+    """Name what a picture shows.
+
+    Attributes:
+        shift: Largest displacement of the crop from the picture's centre, in pixels.
+        padding: What the crop finds beyond the border: ``"zeros"`` or ``"reflect"``.
+        flip: Share of the pictures that are mirrored.
+        smoothing: Share of the target that all classes have alike: label smoothing (Szegedy et al. 2016, "Rethinking the Inception
+            Architecture", section 7).
+        l1: Penalty on the sum of the weights' magnitudes; biases and normalisations are free.
+        l2: Penalty on half the sum of their squares.
+        noise: Standard deviation, in 8-bit units, of Gaussian noise on the pictures (Bishop 1995, "Training with noise is equivalent to
+            Tikhonov regularization").
+        weight_noise: Standard deviation of Gaussian noise on the weights, anew at each step (Murray, Edwards 1994, "Enhanced MLP
+            performance and fault tolerance resulting from synaptic weight noise during training").
+        auxiliary: Weight of the loss of each auxiliary classifier (0.3: Szegedy et al. 2015, "Going deeper with convolutions").
+
+    Raises:
+        ValueError: A number is out of its range, or the padding is unknown.
+    """
+
+    shift: int = 0
+    padding: str = "zeros"
+    flip: float = 0.0
+    smoothing: float = 0.0
+    l1: float = 0.0
+    l2: float = 0.0
+    noise: float = 0.0
+    weight_noise: float = 0.0
+    auxiliary: float = 0.3
+
+    def __post_init__(self) -> None:
+        highest = {"shift": 64, "flip": 1, "smoothing": 1, "l1": 1, "l2": 1, "noise": 255, "weight_noise": 1, "auxiliary": 1}
+        for name, limit in highest.items():
+            check_range(f"objective.{name}", (getattr(self, name),) * 2, limit)
+        if self.padding not in ("zeros", "reflect"):
+            raise ValueError(f"objective.padding is {self.padding!r}; expected 'zeros' or 'reflect'")
+
+    def read(self, source: Path, network: nn.Module, *, size: int, licence: str, seed: int) -> tuple[Source, list[Batch]]:
+        """Labelled pictures (see ``data.load_labelled``); those held out come in batches of 500, as they are.
+
+        Raises:
+            ValueError: The network has not one output for each class.
+        """
+        training, held_out = data.load_labelled(source, size=size, channels=len(network.mean))  # type: ignore[arg-type]
+        batches = chunks(held_out, size)
+        with torch.no_grad():
+            outputs = network.eval()(batches[0]["x"][:1].to(next(network.parameters()).device)).shape[1]
+        if outputs != len(training.names):
+            raise ValueError(f"the network has {outputs} outputs; expected one for each of {len(training.names)} classes")
+        examples = data.Examples(training, size, shift=self.shift, padding=self.padding, flip=self.flip, seed=seed)
+        return examples, batches
+
+    def draw(self, drawn: Batch, rng: np.random.Generator) -> Batch:
+        """Add noise to ``x``, if asked for."""
+        return {**drawn, "x": drawn["x"] + self.noise / 255 * normal(drawn["x"], rng)} if self.noise else drawn
+
+    def loss(self, network: nn.Module, batch: Batch) -> torch.Tensor:
+        """Cross-entropy of the logits, and of the auxiliary ones by their weight; the penalties."""
+        weights = {key: p for key, p in network.named_parameters() if p.ndim > 1}
+        noisy = {f"network.{key}": p + self.weight_noise * torch.randn_like(p) for key, p in weights.items()} if self.weight_noise else {}
+        logits, auxiliary = functional_call(ForwardAux(network), noisy, (prepare(network, batch),))
+        loss = F.cross_entropy(logits.float(), batch["label"], label_smoothing=self.smoothing)
+        for other in auxiliary:
+            loss = loss + self.auxiliary * F.cross_entropy(other.float(), batch["label"], label_smoothing=self.smoothing)
+        if self.l1:
+            loss = loss + self.l1 * torch.stack([p.abs().sum() for p in weights.values()]).sum()
+        if self.l2:
+            loss = loss + self.l2 / 2 * torch.stack([p.square().sum() for p in weights.values()]).sum()
+        return loss
+
+    def validate(self, network: nn.Module, batches: Sequence[Batch]) -> dict[str, float]:
+        """Share of the pictures, in per cent, whose class has the largest logit; and the cross-entropy."""
+        logits = torch.cat([network(prepare(network, batch)).float() for batch in batches])
+        labels = torch.cat([batch["label"] for batch in batches])
+        return {
+            "accuracy": 100 * float((logits.argmax(1) == labels).float().mean()),
+            "cross_entropy": float(F.cross_entropy(logits, labels)),
+        }
+
+
+class ForwardAux(nn.Module):
+    """A backbone whose ``forward`` is its ``forward_aux``, for ``functional_call``."""
+
+    def __init__(self, network: nn.Module) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, x: torch.Tensor) -> tuple[torch.Tensor, list[torch.Tensor]]:
+        """Logits and auxiliary logits."""
+        return self.network.forward_aux(x)  # type: ignore[operator]
+
+
+def chunks(labelled: data.Labelled, size: int, count: int = 500) -> list[Batch]:
+    """The centres of all pictures, ``size`` pixels a side, in their order: batches of ``x`` (N, C, size, size) and ``label`` (N,)."""
+    sides = [(max(0, (size - side) // 2), max(0, size - side - (size - side) // 2)) for side in labelled.pictures.shape[1:3]]
+    pictures = np.pad(labelled.pictures, ((0, 0), *sides, (0, 0)))
+    top, left = ((side - size) // 2 for side in pictures.shape[1:3])
+    x = pictures[:, top : top + size, left : left + size]
+    starts = range(0, len(labelled), count)
+    return [{"x": data.to_tensor(x[i : i + count]), "label": torch.from_numpy(labelled.labels[i : i + count])} for i in starts]
+
+
+def prepare(network: nn.Module, batch: Batch) -> torch.Tensor:
+    """The pictures of a batch as the network's ``forward`` wants them."""
+    return network.normalise(batch["x"])  # type: ignore[operator]
 
 
 def check_range(name: str, limits: tuple[float, float], highest: float) -> None:

@@ -1,5 +1,8 @@
 """Optimisers and learning-rate schedules."""
 
+from collections.abc import Callable, Sequence
+from typing import Any, cast
+
 import torch
 from torch import nn
 
@@ -14,13 +17,14 @@ class Muon(torch.optim.Optimizer):
         params: Weights of two or more dimensions.
         lr: Learning rate.
         momentum: Nesterov momentum.
+        weight_decay: Share of the weight that a step of learning rate 1 takes away, as AdamW's.
 
     Raises:
         ValueError: A parameter has fewer than two dimensions.
     """
 
-    def __init__(self, params: list[nn.Parameter], lr: float = 2e-3, momentum: float = 0.95) -> None:
-        super().__init__(params, {"lr": lr, "momentum": momentum})
+    def __init__(self, params: list[nn.Parameter], lr: float = 2e-3, momentum: float = 0.95, weight_decay: float = 0.0) -> None:
+        super().__init__(params, {"lr": lr, "momentum": momentum, "weight_decay": weight_decay})
         for group in self.param_groups:
             for parameter in group["params"]:
                 if parameter.ndim < 2:
@@ -40,6 +44,7 @@ class Muon(torch.optim.Optimizer):
                 update = parameter.grad.lerp(buffer, group["momentum"]).flatten(1)  # (out, in * k * k)
                 rows, columns = update.shape
                 step = orthogonalize(update).reshape(parameter.shape)
+                parameter.mul_(1 - group["lr"] * group["weight_decay"])
                 parameter.add_(step, alpha=-group["lr"] * 0.2 * max(rows, columns) ** 0.5)
 
 
@@ -60,34 +65,56 @@ def orthogonalize(matrix: torch.Tensor, steps: int = 5) -> torch.Tensor:
     return x if wide is matrix else x.T
 
 
-def build_optimizers(network: nn.Module, name: str, lr: float) -> list[torch.optim.Optimizer]:
+OPTIMIZERS: dict[str, Callable[[list[dict[str, Any]], float], torch.optim.Optimizer]] = {
+    "muon": lambda groups, lr: torch.optim.AdamW(groups, lr=lr, betas=(0.9, 0.99)),  # of what is left to it
+    "adamw": lambda groups, lr: torch.optim.AdamW(groups, lr=lr, betas=(0.9, 0.99)),
+    "sgd": lambda groups, lr: torch.optim.SGD(groups, lr=lr, momentum=0.9, nesterov=True),
+    "rmsprop": lambda groups, lr: torch.optim.RMSprop(groups, lr=lr, alpha=0.9, momentum=0.9, eps=1e-3),
+}
+"""Name -> optimiser of groups of parameters. RMSProp's constants are those of Szegedy et al. 2016 (Inception v3), but for its epsilon."""
+
+
+def build_optimizers(network: nn.Module, name: str, lr: float, weight_decay: float = 0.0) -> list[torch.optim.Optimizer]:
     """The optimisers of a network: with Muon, hidden convolutions go to it and the rest (first, last, norms, biases) to AdamW.
 
     Args:
         network: Its convolutions are registered in the order of the forward pass.
-        name: ``"muon"`` or ``"adamw"``.
+        name: A key of ``OPTIMIZERS``.
         lr: Learning rate of all.
+        weight_decay: Of weights, not of biases and normalisations: apart from the gradient with Muon and AdamW (Loshchilov, Hutter 2019),
+            part of it with SGD and RMSProp.
 
     Raises:
         ValueError: Unknown name.
     """
+    if name not in OPTIMIZERS:
+        raise ValueError(f"optimizer {name!r} is unknown; expected one of {', '.join(OPTIMIZERS)}")
     parameters = [p for p in network.parameters() if p.requires_grad]
-    if name == "adamw":
-        return [torch.optim.AdamW(parameters, lr=lr, weight_decay=0.0, betas=(0.9, 0.99))]
-    if name != "muon":
-        raise ValueError(f"optimizer {name!r} is unknown; expected 'muon' or 'adamw'")
-    convolutions = [m.weight for m in network.modules() if isinstance(m, nn.Conv2d | nn.ConvTranspose2d)]
-    hidden = {id(weight) for weight in convolutions[1:-1]}
-    return [
-        Muon([p for p in parameters if id(p) in hidden], lr=lr),
-        torch.optim.AdamW([p for p in parameters if id(p) not in hidden], lr=lr, weight_decay=0.0, betas=(0.9, 0.99)),
-    ]
+    hidden: list[nn.Parameter] = []
+    if name == "muon":
+        convolutions = [cast(nn.Parameter, m.weight) for m in network.modules() if isinstance(m, nn.Conv2d | nn.ConvTranspose2d)]
+        hidden = [p for p in convolutions[1:-1] if p.requires_grad]
+    taken = {id(p) for p in hidden}
+    rest = [p for p in parameters if id(p) not in taken]
+    groups = [{"params": rest, "weight_decay": 0.0}]
+    if weight_decay:
+        groups = [
+            {"params": [p for p in rest if p.ndim > 1], "weight_decay": weight_decay},
+            {"params": [p for p in rest if p.ndim <= 1], "weight_decay": 0.0},
+        ]
+    first: list[torch.optim.Optimizer] = [Muon(hidden, lr=lr, weight_decay=weight_decay)] if hidden else []
+    return [*first, OPTIMIZERS[name](groups, lr)]
 
 
-def rate(step: int, *, steps: int, warmup: int, decay: int) -> float:
+def rate(step: int, *, steps: int, warmup: int, decay: int, milestones: Sequence[int] = (), gamma: float = 0.1) -> float:
     """Share of the full learning rate at ``step``: linear warm-up, constant, then a linear decay over the last ``decay`` steps.
+
+    From each of ``milestones`` on it is multiplied by ``gamma``: step decay.
 
     >>> [rate(s, steps=10, warmup=2, decay=4) for s in (0, 1, 5, 6, 8, 9)]
     [0.5, 1.0, 1.0, 1.0, 0.5, 0.25]
+    >>> [rate(s, steps=10, warmup=0, decay=0, milestones=(4, 8), gamma=0.5) for s in (3, 4, 7, 8)]
+    [1.0, 0.5, 0.5, 0.25]
     """
-    return min(1.0, (step + 1) / max(1, warmup), (steps - step) / max(1, decay))
+    drops = sum(step >= milestone for milestone in milestones)
+    return gamma**drops * min(1.0, (step + 1) / max(1, warmup), (steps - step) / max(1, decay))
