@@ -10,7 +10,7 @@ import pytest
 ROOT = Path(__file__).parent.parent
 FLOORS = {
     "levels": -1,
-    **dict.fromkeys(["image", "tiling", "metrics", "nn"], 0),
+    **dict.fromkeys(["image", "tiling", "metrics", "nn", "filters"], 0),
     **dict.fromkeys(["backbones", "degrade", "masks", "estimate"], 1),
     **dict.fromkeys(["networks", "losses", "data", "kinds"], 2),
     **dict.fromkeys(["weights", "runtime"], 3),
@@ -25,6 +25,7 @@ FLOORS = {
 INSIDE = {key for key, floor in FLOORS.items() if floor < 7}
 SIDEWAYS = {
     "nn": ["layers", "blocks"],
+    "filters": ["base", "kernels", "array", "tensor"],
     "training": ["optim", "objectives", "config", "recipes", "engine"],
     "restore_cli": ["base", "photos", "demo", "models", "train", "web"],
     "restore_web": ["base", "page"],
@@ -89,7 +90,7 @@ def may_import(importer: str, imported: str) -> bool:
     (here, mine), (there, theirs) = place(importer), place(imported)
     if here != there:
         return FLOORS[there] < FLOORS[here]
-    if mine in ([], ["__main__"]) or theirs == ["base"]:  # the front door may import what is behind it
+    if mine in ([], ["__main__"]) or theirs[-1:] == ["base"]:  # the front door may import what is behind it
         return True
     order = SIDEWAYS.get(here, [])
     return mine[0] in order and theirs != [] and theirs[0] in order[: order.index(mine[0])]

@@ -26,10 +26,15 @@ class Family(Protocol):
     """
 
     PAPER: str
-    VARIANTS: Mapping[str, Any]
-    TORCHVISION: Sequence[str]
     build: Any
 
+    @property
+    def VARIANTS(self) -> Mapping[str, Any]:
+        """Its networks."""
+
+    @property
+    def TORCHVISION(self) -> Sequence[str]:
+        """Those that torchvision has."""
 
 
 class Backbone(nn.Module):
@@ -180,7 +185,7 @@ def dilate(modules: Sequence[nn.Module], factor: int, *, keep: bool) -> int:
     """
     for module in modules:
         if hasattr(module, "branches"):
-            factor = max([dilate(branch, factor, keep=keep) for branch in module.branches()])
+            factor = max([dilate(branch, factor, keep=keep) for branch in module.branches()])  # type: ignore[operator]
         elif isinstance(module, nn.Conv2d | MaxPool2d | AvgPool2d):
             factor = dilate_kernel(module, factor, keep=keep)
         else:

@@ -1,0 +1,44 @@
+"""Kernel filters under one name each: on arrays (``array``) and, where gradients, batches or a GPU make sense, on tensors (``tensor``).
+
+>>> import numpy as np
+>>> FILTERS["gaussian"].array(np.eye(3, dtype=np.float32), sigma=1.0).shape
+(3, 3)
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from restore.filters.array import edges, linear
+
+
+@dataclass(frozen=True, kw_only=True)
+class Filter:
+    """A row of the table.
+
+    Attributes:
+        array: ``array(image, *, options)`` on (H, W) or (H, W, C), uint8, uint16 or float32; its keywords are the filter's options.
+        group: What the filter is for.
+    """
+
+    array: Callable
+    group: str
+
+    @property
+    def summary(self) -> str:
+        """The first line of its documentation."""
+        return (self.array.__doc__ or "").strip().splitlines()[0]
+
+
+def rows(group: str, *functions: Callable) -> dict[str, Filter]:
+    """One row for each function, under its name."""
+    return {function.__name__: Filter(array=function, group=group) for function in functions}
+
+
+FILTERS: dict[str, Filter] = {
+    **rows("blur", linear.box, linear.gaussian, linear.motion, linear.disk),
+    **rows("sharpen", linear.unsharp, linear.high_boost, linear.sharpen),
+    **rows("edges", linear.laplacian, edges.sobel, edges.scharr, edges.prewitt, edges.roberts, edges.canny),
+    **rows("texture", linear.difference_of_gaussians, linear.laplacian_of_gaussian, linear.gabor, linear.emboss),
+    **rows("any", linear.custom),
+}
+"""Name -> row; the command line, the page, the documents and the tests read it."""

@@ -1,0 +1,1 @@
+"""Filters on arrays: OpenCV does the work where it has the filter."""
