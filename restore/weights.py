@@ -6,14 +6,20 @@
 'restoration'
 """
 
+import contextlib
 import hashlib
+import inspect
+import io
+import os
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import MISSING, dataclass, field, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from restore.backbones import Backbone
     from restore.networks import Network
 
@@ -107,45 +113,206 @@ def entries(place: Path | None = None) -> dict[str, Entry]:
     return {name: _entry(name, table, path) for name, table in content.items()}
 
 
-def load(name: str, place: Path | None = None) -> "Network | Backbone":
+def load(
+    name: str,
+    weights: str | os.PathLike[str] | None = None,
+    *,
+    place: Path | None = None,
+    in_channels: int | None = None,
+    num_classes: int | None = None,
+    output_stride: int | None = None,
+    options: Mapping[str, Any] | None = None,
+) -> "Network | Backbone":
     """Build a network and give it its weights.
 
-    The file is read once: what was hashed is what is loaded.
-
     Args:
-        name: A name in ``entries()``.
+        name: A name in ``entries()``, whose file is hashed and then loaded, from one reading; or, with ``weights``, a key of
+            ``restore.backbones.BACKBONES``.
+        weights: ``"imagenet"``: what torchvision publishes (IMAGENET1K_V1), fetched once and kept by torchvision's own code; or a file
+            with a state dict, ``.safetensors``, or ``.pth`` and ``.pt``, of which nothing but tensors is read.
         place: A folder with a ``weights.toml``; None: the shipped weights.
+        in_channels: Channels of the input of a backbone; the first convolution is adapted by ``restore.backbones.adapt_input``.
+        num_classes: Outputs of a backbone's classifier; where the file has another number, its last layer stays random. 0: none.
+        output_stride: Largest reduction of a backbone, see ``restore.backbones.build``.
+        options: Other arguments of the network's builder; those of an entry stand where nothing is given.
 
     Returns:
         The network, float32 on the CPU (the file may hold float16), in evaluation mode.
 
     Raises:
-        WeightsError: The name is unknown, the file is missing, its hash is another, or it does not fit the network.
+        WeightsError: The name is unknown, the file is missing or no state dict, its hash is another, it cannot be fetched, or it does not
+            fit the network.
     """
-    known, place = entries(place), folder() if place is None else place
-    if name not in known:
-        raise WeightsError(f"weight {name!r} is unknown; expected one of {', '.join(known) or 'none: the manifest is empty'}")
-    entry = known[name]
-    content = _read(entry, place / entry.file)
+    from restore import backbones
 
-    import torch
-    from safetensors import SafetensorError
-    from safetensors.torch import load as parse
+    known = entries(place)
+    entry = known.get(name) if weights is None else None
+    if entry is None and name not in backbones.BACKBONES:
+        kind, names = ("weight", known) if weights is None else ("backbone", backbones.BACKBONES)
+        raise WeightsError(f"{kind} {name!r} is unknown; expected one of {', '.join(names) or 'none: the manifest is empty'}")
+    if entry is None and weights is None:
+        raise WeightsError(f'backbone {name!r} comes without weights; expected weights="imagenet", or a file (.safetensors or .pth)')
+    swaps = {"in_channels": in_channels, "num_classes": num_classes, "output_stride": output_stride}
+    given = {**(options or {}), **{key: value for key, value in swaps.items() if value is not None}}
+    if entry:
+        title, path = f"weight {name!r}", (folder() if place is None else place) / entry.file
+        return _filled(title, entry.network, lambda: _parse(_read(entry, path), title), default=entry.options, given=given)
+    if weights == "imagenet":
+        if name not in backbones.BACKBONES[name].TORCHVISION:
+            raise WeightsError(f"torchvision publishes no ImageNet weights of {name!r}; expected a file (.safetensors or .pth)")
+        default = {"transform_input": True} if "transform_input" in inspect.signature(backbones.BACKBONES[name].build).parameters else {}
+        return _filled(f"weights 'imagenet' of {name!r}", name, lambda: _fetch(name), default=default, given=given)
+    assert weights is not None
+    file = Path(weights)
+    return _filled(str(file), name, lambda: _read_foreign(file), default={}, given=given)
 
+
+def class_names(name: str, weights: str | os.PathLike[str] | None = None, *, place: Path | None = None) -> tuple[str, ...]:
+    """What the outputs of ``load(name, weights)`` are called, without loading it; empty where nothing tells.
+
+    A shipped classifier's names stand in the manifest. ImageNet's come with torchvision, in its order of the 1000 classes.
+
+    >>> class_names("resnet50", "imagenet")[:2]
+    ('tench', 'goldfish')
+    """
+    if weights is None:
+        known = entries(place)
+        return tuple(known[name].classes) if name in known else ()
+    from torchvision.models import get_model_weights
+
+    from restore import backbones
+
+    if weights != "imagenet" or name not in backbones.BACKBONES or name not in backbones.BACKBONES[name].TORCHVISION:
+        return ()
+
+    return tuple(get_model_weights(name)["IMAGENET1K_V1"].meta["categories"])
+
+
+def _filled(
+    title: str, name: str, read: "Callable[[], dict[str, Tensor]]", *, default: Mapping[str, Any], given: Mapping[str, Any]
+) -> "Network | Backbone":
+    """The network called ``name``, built first, then filled with what ``read`` returns.
+
+    Raises:
+        WeightsError: An option or a tensor does not fit.
+    """
     from restore import backbones, networks
 
+    network: Network | Backbone
+    is_backbone, options = name in backbones.BACKBONES, {**default, **given}
     try:
-        state = {key: value.float() if value.is_floating_point() else value for key, value in parse(content).items()}
-        is_backbone = entry.network in backbones.BACKBONES
-        network = (
-            backbones.build(entry.network, options=entry.options) if is_backbone else networks.build(entry.network, dict(entry.options))
-        )
-        network.load_state_dict(state)
-    except (SafetensorError, ValueError, RuntimeError) as error:
-        reason = " ".join(str(error).split())[:300]
-        raise WeightsError(f"weight {name!r} does not fit network {entry.network!r}: {reason}") from error
-    assert all(p.dtype == torch.float32 for p in network.parameters())
+        network = backbones.build(name, options=options) if is_backbone else networks.build(name, options)
+    except ValueError as error:
+        raise WeightsError(f"{title} does not fit network {name!r}: {error}") from error
+    state, ours = {key: value.float() if value.is_floating_point() else value for key, value in read().items()}, network.state_dict()
+    if is_backbone:
+        state = _adapted(state, ours, name, options=options, given=given)
+    if faults := _faults(state, ours):
+        raise WeightsError(f"{title} does not fit network {name!r}: {faults}")
+    network.load_state_dict(state)
     return network.eval()
+
+
+def _adapted(
+    state: "dict[str, Tensor]", ours: "dict[str, Tensor]", name: str, *, options: Mapping[str, Any], given: Mapping[str, Any]
+) -> "dict[str, Tensor]":
+    """A backbone's state dict, made to fit where another input or classifier is asked for.
+
+    Which tensors depend on that, their shapes tell: those that differ where nothing else does.
+    """
+    import torch
+
+    from restore import backbones
+
+    def dependent(option: str, value: Any) -> list[str]:
+        with torch.device("meta"):
+            other = backbones.build(name, options={**options, option: value}).state_dict()
+        return [key for key in state if key in other and (key not in ours or ours[key].shape != other[key].shape)]
+
+    state = getattr(backbones.BACKBONES[name], "remap", dict)(state)
+    if "in_channels" in given:
+        for key in dependent("in_channels", given["in_channels"] + 1):
+            if state[key].dim() == 4 and state[key].shape[1] != ours[key].shape[1]:  # (K, C, h, w)
+                state[key] = backbones.adapt_input(state[key], given["in_channels"])
+    if "aux_logits" in given:
+        for key in dependent("aux_logits", True):
+            del state[key]
+    if "num_classes" in given:
+        for key in dependent("num_classes", abs(given["num_classes"] - 1) or 2):
+            if key not in ours:
+                del state[key]
+            elif state[key].shape != ours[key].shape:
+                state[key] = ours[key]  # random, as built
+    return state
+
+
+def _faults(state: "dict[str, Tensor]", wanted: "dict[str, Tensor]") -> str:
+    """How a state dict differs from the wanted one in names and shapes; empty where it does not.
+
+    The counters of batch normalisation may be missing: files older than they are lack them, and PyTorch fills them in.
+    """
+    lacking = [key for key in wanted if key not in state and not key.endswith("num_batches_tracked")]
+    unknown = [key for key in state if key not in wanted]
+    others = [key for key, value in state.items() if key in wanted and value.shape != wanted[key].shape]
+    shapes = [f"{key} {tuple(state[key].shape)} instead of {tuple(wanted[key].shape)}" for key in others]
+    groups = {"lacks": lacking, "has the unknown": unknown, "has": shapes}
+    few = 3
+    return "; ".join(
+        f"{verb} {', '.join(keys[:few])}" + (f" and {len(keys) - few} more" if len(keys) > few else "")
+        for verb, keys in groups.items()
+        if keys
+    )
+
+
+def _fetch(name: str) -> "dict[str, Tensor]":
+    """The state dict that torchvision publishes."""
+    from torchvision.models import get_model_weights
+
+    published = get_model_weights(name)["IMAGENET1K_V1"]
+    try:
+        with contextlib.redirect_stdout(sys.stderr):  # where PyTorch says what it downloads
+            return dict(published.get_state_dict(progress=sys.stderr.isatty(), check_hash=True, map_location="cpu", weights_only=True))
+    except Exception as error:  # a network and a file have many ways to fail
+        raise WeightsError(
+            f"weights 'imagenet' of {name!r} cannot be fetched from {published.url}: {_one_line(error)}; expected a network, or a file"
+        ) from error
+
+
+def _read_foreign(path: Path) -> "dict[str, Tensor]":
+    """The state dict in a file that is not in the manifest."""
+    import torch
+
+    if path.suffix not in (".safetensors", ".pth", ".pt"):
+        raise WeightsError(f"{path} ends in {path.suffix!r}; expected a file that ends in .safetensors, .pth or .pt, or 'imagenet'")
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise WeightsError(f"{path} cannot be read: {error.strerror}") from error
+    if path.suffix == ".safetensors":
+        return _parse(content, str(path))
+    try:
+        state = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
+    except Exception as error:  # a broken pickle raises whatever it likes
+        raise WeightsError(f"{path} is no file of tensors: {_one_line(error)}") from error
+    if not isinstance(state, dict) or not all(isinstance(value, torch.Tensor) for value in state.values()):
+        found = f"a dict of {', '.join(map(str, list(state)[:3]))}" if isinstance(state, dict) else type(state).__name__
+        raise WeightsError(f"{path} holds {found}; expected a state dict: names and tensors")
+    return state
+
+
+def _parse(content: bytes, title: str) -> "dict[str, Tensor]":
+    """The tensors of a safetensors file."""
+    from safetensors import SafetensorError
+    from safetensors.torch import load
+
+    try:
+        return load(content)
+    except SafetensorError as error:
+        raise WeightsError(f"{title} is no safetensors file: {_one_line(error)}") from error
+
+
+def _one_line(error: BaseException) -> str:
+    return " ".join(str(error).split())[:300] or type(error).__name__
 
 
 def _read(entry: Entry, path: Path) -> bytes:

@@ -51,3 +51,32 @@ def tiny_weights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (folder / "weights.toml").write_text("\n".join(lines), "utf-8")
     monkeypatch.setattr(weights, "folder", lambda: folder)
     return folder
+
+
+@pytest.fixture
+def tiny_classifier(tiny_weights: Path) -> Path:
+    """The folder of ``tiny_weights`` with a third entry, "tiny": a random resnet18 that names three classes."""
+    import torch
+    from safetensors.torch import save
+
+    from restore import backbones
+
+    torch.manual_seed(0)
+    content = save(backbones.build("resnet18", num_classes=3).state_dict())
+    (tiny_weights / "tiny.safetensors").write_bytes(content)
+    lines = [
+        "\n[tiny]",
+        'network = "resnet18"',
+        "options = { num_classes = 3 }",
+        'task = "classify"',
+        'file = "tiny.safetensors"',
+        f'sha256 = "{hashlib.sha256(content).hexdigest()}"',
+        f"bytes = {len(content)}",
+        'licence = "Apache-2.0"',
+        'recipe = "none"',
+        'commit = "none"',
+        'classes = ["cat", "dog", "cow"]',
+    ]
+    with (tiny_weights / "weights.toml").open("a", encoding="utf-8") as manifest:
+        manifest.write("\n".join(lines))
+    return tiny_weights

@@ -37,7 +37,7 @@ def test_published_weights_load_and_equal_the_run(published):
     assert list(entries) == ["first", "second"]
     assert entries["second"].scores == {"Kodak24 sigma 25, dB": 31.5}
     averaged = engine.read_checkpoint(published / "run" / "checkpoint.pt")["averaged"]
-    for key, value in weights.load("first", published / "weights").state_dict().items():
+    for key, value in weights.load("first", place=published / "weights").state_dict().items():
         torch.testing.assert_close(value, averaged[key], rtol=1e-3, atol=1e-6)
 
 

@@ -1,15 +1,20 @@
 """The manifest, the hashes, and the weights that are shipped."""
 
 import hashlib
+import os
+import re
+import sys
 from pathlib import Path
+from urllib.error import URLError
 
 import numpy as np
 import pytest
 import torch
+import torchvision
 from safetensors.torch import load_file, save
 
 import restore
-from restore import networks, weights
+from restore import backbones, networks, weights
 from restore.runtime import Runtime
 from restore.tasks import TASKS
 from restore.weights import WeightsError
@@ -34,7 +39,7 @@ def test_entries(tiny_weights: Path) -> None:
 
 
 def test_load_gives_the_files_numbers(tiny_weights: Path) -> None:
-    network = weights.load("denoise", tiny_weights)
+    network = weights.load("denoise", place=tiny_weights)
     stored = load_file(tiny_weights / "denoise.safetensors")
     assert not network.training
     assert set(stored) == set(network.state_dict())
@@ -49,34 +54,40 @@ def test_wrong_hash(tiny_weights: Path) -> None:
     content[-1] ^= 1
     path.write_bytes(content)
     with pytest.raises(WeightsError, match=rf"denoise.*has sha256 {hashlib.sha256(content).hexdigest()}, expected \w{{64}}$"):
-        weights.load("denoise", tiny_weights)
+        weights.load("denoise", place=tiny_weights)
 
 
 def test_cut_off(tiny_weights: Path) -> None:
     path = tiny_weights / "denoise.safetensors"
     path.write_bytes(path.read_bytes()[:1000])
     with pytest.raises(WeightsError, match=r"1000 bytes instead of \d+"):
-        weights.load("denoise", tiny_weights)
+        weights.load("denoise", place=tiny_weights)
 
 
 def test_missing_file(tiny_weights: Path) -> None:
     (tiny_weights / "denoise.safetensors").unlink()
     with pytest.raises(WeightsError, match="denoise.safetensors cannot be read: No such file"):
-        weights.load("denoise", tiny_weights)
+        weights.load("denoise", place=tiny_weights)
 
 
 def test_unknown_name(tiny_weights: Path) -> None:
     with pytest.raises(WeightsError, match="weight 'colour' is unknown; expected one of denoise, inpaint"):
-        weights.load("colour", tiny_weights)
+        weights.load("colour", place=tiny_weights)
 
 
-@pytest.mark.parametrize("content", [b"no safetensors", save({"a": torch.zeros(1)})])
-def test_file_that_does_not_fit(tiny_weights: Path, content: bytes) -> None:
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"no safetensors", "weight 'denoise' is no safetensors file: ."),
+        (save({"a": torch.zeros(1)}), r"weight 'denoise' does not fit network 'restoration': lacks .*; has the unknown a$"),
+    ],
+)
+def test_file_that_does_not_fit(tiny_weights: Path, content: bytes, message: str) -> None:
     old = hashlib.sha256((tiny_weights / "denoise.safetensors").read_bytes()).hexdigest()
     (tiny_weights / "denoise.safetensors").write_bytes(content)
     change(tiny_weights, old, hashlib.sha256(content).hexdigest())
-    with pytest.raises(WeightsError, match="weight 'denoise' does not fit network 'restoration': .") as raised:
-        weights.load("denoise", tiny_weights)
+    with pytest.raises(WeightsError, match=message) as raised:
+        weights.load("denoise", place=tiny_weights)
     assert "\n" not in str(raised.value)
 
 
@@ -135,10 +146,206 @@ def test_every_task_has_its_weight(task) -> None:
 @pytest.mark.parametrize("name", SHIPPED)
 def test_shipped_weight(name: str) -> None:
     entry, network = SHIPPED[name], weights.load(name)
-    assert entry.task in TASKS
-    assert network.takes_mask == TASKS[entry.task].takes_mask
     assert (weights.folder() / entry.file).stat().st_size == entry.bytes
     assert (weights.folder() / f"{name}.md").is_file()
+    if isinstance(network, backbones.Backbone):
+        assert entry.task == "classify"
+        assert network(network.preprocess(np.zeros((40, 40, 3), np.uint8))).shape == (1, len(entry.classes))
+        return
+    assert network.takes_mask == TASKS[entry.task].takes_mask
     side = networks.build(entry.network, dict(entry.options)).multiple_of * 2
     condition = np.ones((side, side, 1), np.float32) if network.takes_mask else 0.1
     assert Runtime(network, device="cpu")(np.full((side, side, 3), 0.5, np.float32), condition).shape == (side, side, 3)
+
+
+# backbones, with torchvision's weights or a file
+
+
+@pytest.fixture
+def published(monkeypatch: pytest.MonkeyPatch):
+    """Publish random weights of a network where torchvision has its own: instead of being fetched, they are returned.
+
+    As in torchvision's files of the time, DenseNet's keys have a dot before their number, and nothing counts batches.
+    """
+
+    def publish(name: str) -> dict:
+        torch.manual_seed(0)
+        options = {"init_weights": False} if name in ("googlenet", "inception_v3") else {}  # theirs is slow
+        net = torchvision.models.get_model(name, weights=None, **options)
+        for module in net.modules():
+            if isinstance(module, torch.nn.BatchNorm2d):
+                module.running_mean.normal_(0, 0.1)
+                module.running_var.uniform_(0.5, 1.5)
+        state = {re.sub(r"(denselayer\d+\.(?:norm|conv))(\d)", r"\1.\2", key): value for key, value in net.state_dict().items()}
+        state = {key: value for key, value in state.items() if not key.endswith("num_batches_tracked")}
+        monkeypatch.setattr(torchvision.models.WeightsEnum, "get_state_dict", lambda self, **options: {**asked.append(options), **state})
+        return state
+
+    asked = Asked()
+    publish.asked = asked
+    return publish
+
+
+class Asked(list):
+    def append(self, options):
+        super().append(options)
+        return {}
+
+
+def photo() -> np.ndarray:
+    return np.random.default_rng(0).integers(0, 256, (300, 280, 3), np.uint8)
+
+
+FIRST = [family.TORCHVISION[0] for family in backbones.FAMILIES if family.TORCHVISION]
+
+
+@pytest.mark.parametrize("name", [pytest.param(name, marks=pytest.mark.slow) if name in ("vgg11", "alexnet") else name for name in FIRST])
+def test_imagenet_weights_give_torchvisions_logits(name: str, published) -> None:
+    published(name)
+    theirs = torchvision.models.get_model(name, weights="IMAGENET1K_V1").eval()
+    ours = restore.load(name, "imagenet")
+    assert not ours.training
+    x = torch.randn(1, 3, *ours.input_size)
+    with torch.inference_mode():
+        assert torch.equal(ours(x), theirs(x))
+    preset = torchvision.models.get_model_weights(name)["IMAGENET1K_V1"].transforms()
+    assert (list(ours.input_size), [ours.resize_size]) == (preset.crop_size * 2, preset.resize_size)
+    expected = preset(torch.from_numpy(photo()).permute(2, 0, 1))
+    assert (ours.preprocess(photo())[0] - expected).abs().max() < 0.02  # torchvision rounds to 8 bits after it resizes
+
+
+def test_what_torchvision_is_asked_for(published) -> None:
+    published("resnet18")
+    restore.load("resnet18", "imagenet")
+    assert published.asked == [{"progress": sys.stderr.isatty(), "check_hash": True, "map_location": "cpu", "weights_only": True}]
+
+
+def test_without_a_network_one_line_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys) -> None:
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+    monkeypatch.setattr("torch.hub.urlopen", lambda *_, **__: (_ for _ in ()).throw(URLError("no route\nto host")))
+    url = r"https://\S+/resnet18-\w+.pth"
+    message = f"^weights 'imagenet' of 'resnet18' cannot be fetched from {url}: .*no route to host.*; expected a network, or a file$"
+    with pytest.raises(WeightsError, match=message):
+        restore.load("resnet18", "imagenet")
+    assert not list(tmp_path.rglob("*.pth"))
+    assert capsys.readouterr().out == ""
+
+
+@pytest.mark.parametrize("suffix", ["pth", "pt", "safetensors"])
+def test_a_file(suffix: str, tmp_path: Path) -> None:
+    state = backbones.build("resnet18").state_dict()
+    half = {key: value.half() if value.is_floating_point() else value for key, value in state.items()}
+    path = tmp_path / f"mine.{suffix}"
+    path.write_bytes(save(half)) if suffix == "safetensors" else torch.save(half, path)
+    network = restore.load("resnet18", path)
+    assert not network.training
+    for key, value in network.state_dict().items():
+        assert torch.equal(value, half[key].to(value.dtype))
+        assert value.dtype == state[key].dtype
+
+
+def test_another_classifier_is_random_and_all_else_is_loaded(published) -> None:
+    state = published("resnet18")
+    first, second = (restore.load("resnet18", "imagenet", num_classes=7).state_dict() for _ in range(2))
+    assert first["fc.weight"].shape == (7, 512)
+    assert not torch.equal(first["fc.weight"], second["fc.weight"])
+    assert all(torch.equal(first[key], value) for key, value in state.items() if not key.startswith("fc."))
+    same = restore.load("resnet18", "imagenet", num_classes=1000).state_dict()
+    assert torch.equal(same["fc.weight"], state["fc.weight"])
+    none = restore.load("resnet18", "imagenet", num_classes=0).state_dict()
+    assert [key for key in state if key not in none] == ["fc.weight", "fc.bias"]
+
+
+@pytest.mark.parametrize("channels", [1, 4])
+def test_another_input_is_adapted(published, channels: int) -> None:
+    state = published("resnet18")
+    network = restore.load("resnet18", "imagenet", in_channels=channels).state_dict()
+    assert torch.equal(network["conv1.weight"], backbones.adapt_input(state["conv1.weight"], channels))
+    assert all(torch.equal(network[key], value) for key, value in state.items() if key != "conv1.weight")
+
+
+def test_an_output_stride_and_options(published) -> None:
+    published("resnet18")
+    assert restore.load("resnet18", "imagenet", output_stride=8).reductions == [2, 4, 8, 8, 8]
+    with pytest.raises(WeightsError, match=r"^weights 'imagenet' of 'resnet18' does not fit network 'resnet18': .*takes no 'depth'"):
+        restore.load("resnet18", "imagenet", options={"depth": 3})
+
+
+def test_shipped_classifiers_have_another_number_of_classes_if_asked(tiny_classifier: Path) -> None:
+    assert weights.load("tiny", place=tiny_classifier, num_classes=4)(torch.zeros(1, 3, 64, 64)).shape == (1, 4)
+    with pytest.raises(WeightsError, match="weight 'denoise' does not fit network 'restoration': options .*'in_channels'"):
+        weights.load("denoise", place=tiny_classifier, in_channels=1)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"fc.weight": None}, "lacks fc.weight$"),
+        (
+            {"fc.weight": None, "fc.bias": None, "conv1.weight": None, "bn1.bias": None},
+            "lacks conv1.weight, bn1.bias, fc.weight and 1 more$",
+        ),
+        ({"head.weight": torch.zeros(1)}, "has the unknown head.weight$"),
+        ({"fc.bias": torch.zeros(10)}, r"has fc.bias \(10,\) instead of \(1000,\)$"),
+        ({"fc.bias": None, "bias": torch.zeros(1)}, "lacks fc.bias; has the unknown bias$"),
+    ],
+)
+def test_a_state_dict_that_does_not_fit(tmp_path: Path, change: dict, message: str) -> None:
+    state = {**backbones.build("resnet18").state_dict(), **change}
+    torch.save({key: value for key, value in state.items() if value is not None}, tmp_path / "mine.pth")
+    with pytest.raises(WeightsError, match=f"mine.pth does not fit network 'resnet18': {message}"):
+        restore.load("resnet18", tmp_path / "mine.pth")
+
+
+class Harm:
+    """What a pickle can do when it is loaded without care."""
+
+    def __reduce__(self):
+        return os.mkdir, ("harm",)
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("no.pth", None, "no.pth cannot be read: No such file"),
+        ("a.bin", b"", "a.bin ends in '.bin'; expected a file that ends in .safetensors, .pth or .pt, or 'imagenet'"),
+        ("a.pth", b"", "a.pth is no file of tensors: ."),
+        ("a.pth", b"no file of torch", "a.pth is no file of tensors: ."),
+        ("a.safetensors", b"no safetensors", "a.safetensors is no safetensors file: ."),
+        ("a.pth", [1], "a.pth holds list; expected a state dict: names and tensors"),
+        ("a.pth", {"model": {"fc.bias": torch.zeros(1)}, "epoch": 3}, "a.pth holds a dict of model, epoch; expected a state dict"),
+        ("a.pth", Harm(), "a.pth is no file of tensors: ."),
+    ],
+)
+def test_a_file_that_is_no_state_dict(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, content, message: str) -> None:
+    monkeypatch.chdir(tmp_path)
+    if isinstance(content, bytes):
+        Path(name).write_bytes(content)
+    elif content is not None:
+        torch.save(content, name)
+    with pytest.raises(WeightsError, match=f"^{message}") as raised:
+        restore.load("resnet18", name)
+    assert "\n" not in str(raised.value)
+    assert not Path("harm").exists()
+
+
+@pytest.mark.parametrize(
+    ("name", "given", "message"),
+    [
+        ("resnet18", None, r"backbone 'resnet18' comes without weights; expected weights=\"imagenet\", or a file"),
+        ("resnet999", "imagenet", "backbone 'resnet999' is unknown; expected one of .*resnet18"),
+        ("denoise", "imagenet", "backbone 'denoise' is unknown"),
+        ("lenet5", "imagenet", "torchvision publishes no ImageNet weights of 'lenet5'; expected a file"),
+    ],
+)
+def test_names_and_weights_that_do_not_go_together(name: str, given: str | None, message: str) -> None:
+    with pytest.raises(WeightsError, match=message):
+        restore.load(name, given)
+
+
+def test_class_names(tiny_classifier: Path) -> None:
+    names = weights.class_names("resnet18", "imagenet")
+    assert (len(names), names[0], names[281], names[999]) == (1000, "tench", "tabby", "toilet tissue")
+    assert weights.class_names("tiny", place=tiny_classifier) == ("cat", "dog", "cow")
+    for name, given in (("denoise", None), ("resnet18", None), ("resnet18", "mine.pth"), ("lenet5", "imagenet"), ("nothing", "imagenet")):
+        assert weights.class_names(name, given, place=tiny_classifier) == ()
