@@ -160,8 +160,12 @@ def load(
     if weights == "imagenet":
         if name not in backbones.BACKBONES[name].TORCHVISION:
             raise WeightsError(f"torchvision publishes no ImageNet weights of {name!r}; expected a file (.safetensors or .pth)")
-        default = {"transform_input": True} if "transform_input" in inspect.signature(backbones.BACKBONES[name].build).parameters else {}
-        return _filled(f"weights 'imagenet' of {name!r}", name, lambda: _fetch(name), default=default, given=given)
+        takes = inspect.signature(backbones.BACKBONES[name].build).parameters
+        default = {"transform_input": True} if "transform_input" in takes and given.get("in_channels", 3) == 3 else {}
+        network = _filled(f"weights 'imagenet' of {name!r}", name, lambda: _fetch(name), default=default, given=given)
+        if "transform_input" in takes and not default:  # what the transform would have done, to other channels than RGB
+            network.mean = network.std = (0.5,) * given["in_channels"]
+        return network
     assert weights is not None
     file = Path(weights)
     return _filled(str(file), name, lambda: _read_foreign(file), default={}, given=given)
@@ -230,10 +234,9 @@ def _adapted(
         return [key for key in state if key in other and (key not in ours or ours[key].shape != other[key].shape)]
 
     state = getattr(backbones.BACKBONES[name], "remap", dict)(state)
-    if "in_channels" in given:
-        for key in dependent("in_channels", given["in_channels"] + 1):
-            if state[key].dim() == 4 and state[key].shape[1] != ours[key].shape[1]:  # (K, C, h, w)
-                state[key] = backbones.adapt_input(state[key], given["in_channels"])
+    first = next((key for key, value in ours.items() if value.dim() == 4), "")  # (K, C, h, w)
+    if "in_channels" in given and first in state and state[first].shape[1] != ours[first].shape[1]:
+        state[first] = backbones.adapt_input(state[first], given["in_channels"])
     if "aux_logits" in given:
         for key in dependent("aux_logits", True):
             del state[key]

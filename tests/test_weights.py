@@ -264,6 +264,20 @@ def test_another_input_is_adapted(published, channels: int) -> None:
     assert all(torch.equal(network[key], value) for key, value in state.items() if key != "conv1.weight")
 
 
+def test_auxiliary_classifiers_of_the_file_are_left_out_if_asked(published) -> None:
+    state = published("googlenet")
+    network = restore.load("googlenet", "imagenet", options={"aux_logits": False}).state_dict()
+    assert {key.split(".")[0] for key in state if key not in network} == {"aux1", "aux2"}
+
+
+def test_grey_input_of_a_network_that_wants_another_range(published) -> None:
+    published("googlenet")
+    rgb, grey = restore.load("googlenet", "imagenet"), restore.load("googlenet", "imagenet", in_channels=1)
+    picture = photo()[..., :1]
+    with torch.inference_mode():
+        torch.testing.assert_close(grey(grey.preprocess(picture)), rgb(rgb.preprocess(picture)), rtol=1e-4, atol=1e-4)
+
+
 def test_an_output_stride_and_options(published) -> None:
     published("resnet18")
     assert restore.load("resnet18", "imagenet", output_stride=8).reductions == [2, 4, 8, 8, 8]
