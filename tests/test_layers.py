@@ -24,10 +24,10 @@ FLOORS = {
 """Entry of ``restore/``, its front door, or app -> floor; the twin of the table in CONTRIBUTING.md."""
 INSIDE = {key for key, floor in FLOORS.items() if floor < 7}
 SIDEWAYS = {
-    "nn": ["layers", "blocks"],
+    "nn": ["arithmetic", "convolution", "layers", "pooling", "blocks", "manual"],
     "filters": ["base", "kernels", "array", "tensor"],
     "training": ["optim", "objectives", "config", "recipes", "engine"],
-    "restore_cli": ["base", "photos", "demo", "models", "train", "web"],
+    "restore_cli": ["base", "photos", "demo", "models", "backbones", "train", "web"],
     "restore_web": ["base", "page"],
 }
 """Package -> its files, of which each may import those before it, where that is more than ``base``."""
