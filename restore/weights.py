@@ -132,7 +132,8 @@ def load(
             with a state dict, ``.safetensors``, or ``.pth`` and ``.pt``, of which nothing but tensors is read.
         place: A folder with a ``weights.toml``; None: the shipped weights.
         in_channels: Channels of the input of a backbone; the first convolution is adapted by ``restore.backbones.adapt_input``.
-        num_classes: Outputs of a backbone's classifier; where the file has another number, its last layer stays random. 0: none.
+        num_classes: Outputs of a backbone's classifier; None: as many as the file has. Where those are others, the last layer stays
+            random. 0: no last layer.
         output_stride: Largest reduction of a backbone, see ``restore.backbones.build``.
         options: Other arguments of the network's builder; those of an entry stand where nothing is given.
 
@@ -208,43 +209,54 @@ def _filled(
         network = backbones.build(name, options=options) if is_backbone else networks.build(name, options)
     except ValueError as error:
         raise WeightsError(f"{title} does not fit network {name!r}: {error}") from error
-    state, ours = {key: value.float() if value.is_floating_point() else value for key, value in read().items()}, network.state_dict()
+    state, ours = read(), network.state_dict()
     if is_backbone:
+        state = getattr(backbones.BACKBONES[name], "remap", dict)(state)
+        if "num_classes" not in options and (classes := _classes(state, ours, name, options)):
+            return _filled(title, name, lambda: state, default={**default, "num_classes": classes}, given=given)
         state = _adapted(state, ours, name, options=options, given=given)
     if faults := _faults(state, ours):
         raise WeightsError(f"{title} does not fit network {name!r}: {faults}")
-    network.load_state_dict(state)
+    network.load_state_dict({key: value.float() if value.is_floating_point() else value for key, value in state.items()})
     return network.eval()
+
+
+def _dependent(ours: "dict[str, Tensor]", name: str, options: Mapping[str, Any]) -> list[str]:
+    """Tensors that a backbone with ``options`` has in another shape than ``ours``, or that ours lacks."""
+    import torch
+
+    from restore import backbones
+
+    with torch.device("meta"):
+        other = backbones.build(name, options=options).state_dict()
+    return [key for key, value in other.items() if key not in ours or ours[key].shape != value.shape]
+
+
+def _classes(state: "dict[str, Tensor]", ours: "dict[str, Tensor]", name: str, options: Mapping[str, Any]) -> int:
+    """Outputs of a state dict's classifier where they are not as many as ours; 0 where they are, or nothing tells."""
+    others = {key for key, value in state.items() if key in ours and value.shape != ours[key].shape}
+    head = others and others.intersection(_dependent(ours, name, {**options, "num_classes": 1}))
+    return max((state[key].shape[0] for key in head), default=0)
 
 
 def _adapted(
     state: "dict[str, Tensor]", ours: "dict[str, Tensor]", name: str, *, options: Mapping[str, Any], given: Mapping[str, Any]
 ) -> "dict[str, Tensor]":
-    """A backbone's state dict, made to fit where another input or classifier is asked for.
+    """A backbone's state dict, made to fit where another input or classifier is asked for; what else differs is left to ``_faults``."""
+    from restore.backbones import adapt_input
 
-    Which tensors depend on that, their shapes tell: those that differ where nothing else does.
-    """
-    import torch
-
-    from restore import backbones
-
-    def dependent(option: str, value: Any) -> list[str]:
-        with torch.device("meta"):
-            other = backbones.build(name, options={**options, option: value}).state_dict()
-        return [key for key in state if key in other and (key not in ours or ours[key].shape != other[key].shape)]
-
-    state = getattr(backbones.BACKBONES[name], "remap", dict)(state)
+    state = dict(state)
     first = next((key for key, value in ours.items() if value.dim() == 4), "")  # (K, C, h, w)
     if "in_channels" in given and first in state and state[first].shape[1] != ours[first].shape[1]:
-        state[first] = backbones.adapt_input(state[first], given["in_channels"])
+        state[first] = adapt_input(state[first], given["in_channels"])
     if "aux_logits" in given:
-        for key in dependent("aux_logits", True):
-            del state[key]
+        for key in _dependent(ours, name, {**options, "aux_logits": True}):
+            state.pop(key, None)
     if "num_classes" in given:
-        for key in dependent("num_classes", abs(given["num_classes"] - 1) or 2):
+        for key in _dependent(ours, name, {**options, "num_classes": abs(given["num_classes"] - 1) or 2}):
             if key not in ours:
-                del state[key]
-            elif state[key].shape != ours[key].shape:
+                state.pop(key, None)
+            elif key in state and state[key].shape != ours[key].shape:
                 state[key] = ours[key]  # random, as built
     return state
 

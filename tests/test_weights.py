@@ -244,6 +244,14 @@ def test_a_file(suffix: str, tmp_path: Path) -> None:
         assert value.dtype == state[key].dtype
 
 
+def test_a_file_with_another_number_of_classes(tmp_path: Path) -> None:
+    state = backbones.build("resnet18", num_classes=3).state_dict()
+    torch.save(state, tmp_path / "mine.pth")
+    network = restore.load("resnet18", tmp_path / "mine.pth").state_dict()
+    assert all(torch.equal(value, state[key]) for key, value in network.items())
+    assert restore.load("resnet18", tmp_path / "mine.pth", num_classes=5).state_dict()["fc.bias"].shape == (5,)
+
+
 def test_another_classifier_is_random_and_all_else_is_loaded(published) -> None:
     state = published("resnet18")
     first, second = (restore.load("resnet18", "imagenet", num_classes=7).state_dict() for _ in range(2))
@@ -300,7 +308,8 @@ def test_shipped_classifiers_have_another_number_of_classes_if_asked(tiny_classi
             "lacks conv1.weight, bn1.bias, fc.weight and 1 more$",
         ),
         ({"head.weight": torch.zeros(1)}, "has the unknown head.weight$"),
-        ({"fc.bias": torch.zeros(10)}, r"has fc.bias \(10,\) instead of \(1000,\)$"),
+        ({"bn1.bias": torch.zeros(10)}, r"has bn1.bias \(10,\) instead of \(64,\)$"),
+        ({"fc.weight": torch.zeros(10, 9)}, r"has fc.weight \(10, 9\) instead of .*"),
         ({"fc.bias": None, "bias": torch.zeros(1)}, "lacks fc.bias; has the unknown bias$"),
     ],
 )
