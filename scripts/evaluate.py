@@ -1,11 +1,12 @@
-"""Measure weights and classical methods on a folder of clean pictures: PSNR, SSIM, LPIPS and seconds in one table.
+"""Measure weights and classical methods on clean pictures: PSNR, SSIM, LPIPS and seconds in one table; or classifiers on a test split.
 
 python scripts/evaluate.py denoise --weight denoise --method bilateral,wavelet,nlm --sigma 15,25,50 --noise float,clipped
 python scripts/evaluate.py inpaint --weight inpaint --method telea,ns,biharmonic --masks thin,medium,large
+python scripts/evaluate.py classify --weight lenet5-mnist --data ../shared/data/mnist
 
 Noise and masks are seeded by the picture's number in its folder, so that every method and every day sees the same ones. Results
 are rounded to 8 bits before they are measured, and so is the noisy input ("none"). PSNR is over RGB; for inpainting PSNR and
-SSIM are those of the hole, LPIPS (SqueezeNet) that of the picture.
+SSIM are those of the hole, LPIPS (SqueezeNet) that of the picture. Nothing but `classify` reads a test split.
 """
 
 import json
@@ -18,13 +19,17 @@ from typing import Annotated, Any
 
 import cv2
 import numpy as np
+import torch
 import typer
 
-from restore import Restorer, image, masks, metrics
-from restore.networks import build
-from restore.runtime import Runtime
+from restore import Restorer, image, masks, metrics, weights
+from restore import data as datasets
+from restore.backbones import Backbone
+from restore.runtime import Runtime, pick_device
 from restore.tasks import TASKS
 from restore.training import engine
+from restore.training.config import build
+from restore.training.objectives import chunks
 
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
 KODAK = SHARED / "dev" / "kodak24"
@@ -163,6 +168,59 @@ def inpaint(
     report(rows, json_file)
 
 
+@app.command()
+def classify(
+    context: typer.Context,
+    *,
+    weight: Weights,
+    data: Annotated[Path, typer.Option(help="Labelled pictures as `restore train` takes them; their test split is measured.")],
+    mirror: Annotated[bool, typer.Option("--mirror", help="Measure the mean with the mirrored picture's probabilities too.")] = False,
+    json_file: Json = None,
+) -> None:
+    """Names of what pictures show: share that is right, in per cent."""
+    options: Settings = context.obj
+    rows, device = [], pick_device(options.device)
+    for name in names(weight, None, "weight"):
+        label, network = classifier(name)
+        network = network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        size = network.input_size[0]
+        test = datasets.read_labelled(data, "test", size=size, channels=len(network.mean)).part(slice(options.limit))
+        for mirrored in (False, True)[: 1 + mirror]:
+            start, right = time.perf_counter(), 0
+            for batch in chunks(test, size):
+                chances = predict(network, batch["x"].to(device), options.precision, mirrored=mirrored)
+                right += int((chances.argmax(1).cpu() == batch["label"]).sum())
+            seconds = time.perf_counter() - start
+            score = {"pictures": len(test), "errors": len(test) - right, "accuracy": 100 * right / len(test), "seconds": seconds}
+            rows.append({"method": label + mirrored * ", mirrored too", **score})
+    plain = [row["accuracy"] for row in rows if not row["method"].endswith(" too")]
+    report(rows, json_file)
+    if len(plain) > 1:
+        print(f"mean of {len(plain)}: {np.mean(plain):.3f}, standard deviation {np.std(plain, ddof=1):.3f}")
+
+
+def classifier(name: str) -> tuple[str, Backbone]:
+    """Return the label and the network of a shipped weight, or of a training run's file beside its config.json."""
+    path = Path(name)
+    if path.suffix not in (".pt", ".safetensors"):
+        found = weights.load(name)
+    else:
+        config = json.loads((path.parent / "config.json").read_text("utf-8"))
+        found, name = build(config["network"], config["options"]), f"{path.parent.name}-{path.stem}"
+        engine.start_from(path, found)
+    if not isinstance(found, Backbone):
+        raise typer.BadParameter(f"{name!r} is no classifier", param_hint="--weight")
+    return name, found.eval()
+
+
+@torch.no_grad()
+def predict(network: Backbone, x: torch.Tensor, precision: str, *, mirrored: bool) -> torch.Tensor:
+    """Return probabilities (N, classes) of pictures (N, C, H, W) in [0, 1]; ``mirrored``: the mean of theirs and their mirror images'."""
+    with torch.autocast(x.device.type, torch.bfloat16, enabled=precision == "bf16"):
+        views = [x, x.flip(3)] if mirrored else [x]
+        return torch.stack([network(network.normalise(view)).float().softmax(1) for view in views]).mean(0)
+
+
 def networks(task: str, weight: str, options: Settings) -> dict[str, Callable[..., Array]]:
     """Return name -> function that restores an array, of shipped weights (a name) and of training runs (a file beside its config.json)."""
     found: dict[str, Callable[..., Array]] = {}
@@ -180,10 +238,10 @@ def networks(task: str, weight: str, options: Settings) -> dict[str, Callable[..
 
 
 def names(text: str, known: Any, option: str) -> list[str]:
-    """Split a list at its commas; every name must be known."""
+    """Split a list at its commas; every name must be known, if ``known`` says which are."""
     found = [name for name in text.split(",") if name]
     for name in found:
-        if name not in known:
+        if known is not None and name not in known:
             raise typer.BadParameter(f"{name!r} is unknown, expected some of {', '.join(known)}", param_hint=f"--{option}")
     return found
 
@@ -244,13 +302,21 @@ def report(rows: list[dict[str, Any]], json_file: Path | None) -> None:
     """Print a markdown table of the rows, and write them to a file."""
     if not rows:
         raise typer.BadParameter("nothing to measure: give --weight or --method")
-    form = {"psnr": "{:.2f}", "ssim": "{:.4f}", "lpips": "{:.4f}", "seconds": "{:.2f}", "area": "{:.3f}", "sigma": "{:g}"}
-    keys = [key for key in rows[0] if key != "pictures"]
+    form = {
+        "accuracy": "{:.2f}",
+        "psnr": "{:.2f}",
+        "ssim": "{:.4f}",
+        "lpips": "{:.4f}",
+        "seconds": "{:.2f}",
+        "area": "{:.3f}",
+        "sigma": "{:g}",
+    }
+    keys = [key for key, value in rows[0].items() if not isinstance(value, dict)]
     print("| " + " | ".join(keys) + " |")
     print("|" + "---|" * len(keys))
     for row in rows:
         print("| " + " | ".join("-" if row[key] is None else form.get(key, "{}").format(row[key]) for key in keys) + " |")
-    if any(row["lpips"] is None for row in rows):
+    if any(row.get("lpips", 0) is None for row in rows):
         typer.echo("LPIPS is missing: the weights of its SqueezeNet are not on this machine; give --features", err=True)
     if json_file:
         json_file.write_text(json.dumps(rows, indent=1) + "\n", "utf-8")

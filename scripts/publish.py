@@ -1,6 +1,7 @@
 """Turn a training run into a shipped weight: file in half precision, entry in the manifest, card.
 
 python scripts/publish.py RUN --name denoise --task denoise --recipe denoise --data DIR --trained "2 h on one core" --scores scores.json
+python scripts/publish.py RUN --name lenet5-mnist --task classify --recipe lenet5 --data DIR --trained "2 min on one core" --origin "MNIST."
 """
 
 import csv
@@ -15,9 +16,10 @@ from typing import Annotated, Any
 
 import typer
 
-from restore import data, networks, weights
+from restore import data, weights
 from restore.image import SUFFIXES
 from restore.image.files import replacing
+from restore.training import config as configuration
 from restore.training import engine
 from restore.training.recipes import RECIPES
 
@@ -29,19 +31,22 @@ def publish(
     name: Annotated[str, typer.Option(help="Name of the weight.")],
     task: Annotated[str, typer.Option(help="Task it serves.")],
     recipe: Annotated[str, typer.Option(help="Recipe that trained it.")],
-    source: Annotated[Path, typer.Option("--data", help="Folder it was trained on.")],
+    source: Annotated[Path, typer.Option("--data", help="What it was trained on.")],
     trained: Annotated[str, typer.Option(help="Hours and hardware, in words.")],
+    *,
     scores: Annotated[Path | None, typer.Option(help="JSON file: what was measured -> value.")] = None,
+    origin: Annotated[str, typer.Option(help="Where labelled data comes from and its licence, for the card of a classifier.")] = "",
     out: Annotated[Path, typer.Option(help="Folder of the weights.")] = ROOT / "weights",
 ) -> None:
     """Publish the averaged weights of a run."""
     config = json.loads((run / "config.json").read_text("utf-8"))
-    network = networks.build(config["network"], config["options"])
+    network = configuration.build(config["network"], config["options"])
     network.load_state_dict(engine.read_checkpoint(run / "checkpoint.pt")["averaged"])
     out.mkdir(parents=True, exist_ok=True)
     path = out / f"{name}.safetensors"
     engine.export(path, network)
     content = path.read_bytes()
+    labelled = data.read_labelled(source, "train", size=config["crop"]) if task == "classify" else None
     entry = weights.Entry(
         name=name,
         network=config["network"],
@@ -55,12 +60,14 @@ def publish(
         commit=commit(),
         trained=trained,
         scores=json.loads(scores.read_text("utf-8")) if scores else {},
+        classes=labelled.names if labelled else (),
     )
     manifest = out / "weights.toml"
     known = weights.entries(out) if manifest.exists() else {}
     with replacing(manifest) as file:
         file.write(render({**known, name: entry}).encode("utf-8"))
-    write_card(out / f"{name}.md", entry, source, config["licence"])
+    described = describe_labelled(labelled, source, origin) if labelled else describe_data(source, config["licence"])
+    write_card(out / f"{name}.md", entry, described)
     typer.echo(f"{path.name}: {len(content):,} bytes, sha256 {entry.sha256}")
 
 
@@ -81,14 +88,14 @@ def render(entries: dict[str, weights.Entry]) -> str:
         for key, value in asdict(entry).items():
             if key == "options":
                 lines.append("options = { " + ", ".join(f"{k} = {json.dumps(v)}" for k, v in value.items()) + " }")
-            elif key not in ("name", "scores"):
+            elif key not in ("name", "scores") and value != ():
                 lines.append(f"{key} = {json.dumps(value)}")
         if entry.scores:
             lines += ["", f"[{name}.scores]", *(f"{json.dumps(key)} = {value}" for key, value in entry.scores.items())]
     return "\n".join(lines) + "\n"
 
 
-def write_card(path: Path, entry: weights.Entry, source: Path, licence: str) -> None:
+def write_card(path: Path, entry: weights.Entry, described: str) -> None:
     """Write the card; what stands under "Limits" in an older one is kept."""
     limits = "(to be written)"
     if path.exists() and (kept := re.search(r"## Limits\n\n(.*)", path.read_text("utf-8"), re.DOTALL)):
@@ -100,11 +107,20 @@ def write_card(path: Path, entry: weights.Entry, source: Path, licence: str) -> 
         f"- Network: `{entry.network}` ({options}), {entry.bytes / 1e6:.1f} MB in half precision\n"
         f"- Training: recipe `{entry.recipe}`, {entry.trained}; published at commit {entry.commit}\n"
         f"- Licence of the weight: {entry.licence}",
-        "## Data\n\n" + describe_data(source, licence),
+        f"## Data\n\n{described}",
         "## Scores\n\n" + "\n".join(["| what | value |", "|---|---|", *(f"| {key} | {value} |" for key, value in entry.scores.items())]),
         f"## Limits\n\n{limits}",
     ]
     path.write_text("\n\n".join(sections) + "\n", encoding="utf-8")
+
+
+def describe_labelled(labelled: data.Labelled, source: Path, origin: str) -> str:
+    """Which labelled pictures were trained on."""
+    held_out = f"the last {data.HELD_OUT:,}" if data.is_packed(source) else "every tenth"
+    size = "x".join(str(n) for n in labelled.pictures.shape[1:])
+    what = f"{len(labelled):,} pictures of {size} in {len(labelled.names)} classes, of which {held_out} were held out to choose on."
+    classes = f"Classes, in the order of the outputs: {', '.join(labelled.names)}."
+    return "\n\n".join(filter(None, [what, origin, classes]))
 
 
 def describe_data(source: Path, licence: str) -> str:

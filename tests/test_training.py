@@ -3,17 +3,18 @@ import json
 import signal
 import threading
 
+import cv2
 import numpy as np
 import pytest
 import torch
 from PIL import Image
 from skimage import data as photographs
 
-from restore import masks, networks
+from restore import data, masks, networks
 from restore.networks.inpainting import Inpainting
 from restore.training import engine
-from restore.training.config import Config, override
-from restore.training.objectives import Denoise, Inpaint
+from restore.training.config import Config, build, override
+from restore.training.objectives import Classify, Denoise, Inpaint, chunks
 from restore.training.optim import Muon, build_optimizers, orthogonalize, rate
 from restore.training.recipes import RECIPES
 
@@ -53,21 +54,24 @@ def test_denoiser_learns_and_the_run_leaves_its_files(folder, tmp_path):
     assert sorted(p.name for p in tmp_path.iterdir()) == ["checkpoint.pt", "config.json", "log.jsonl", "plateau.pt", "weights.safetensors"]
 
 
-def test_stopped_and_resumed_equals_uninterrupted(folder, tmp_path, monkeypatch):
+def interrupt(config, folder, out, *, step):
+    """Train until ``step``, as if the machine had gone away between two checkpoints."""
+    real = engine.advance
+
+    def broken(config, now, *rest):
+        if now == step:
+            raise KeyboardInterrupt
+        return real(config, now, *rest)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(engine, "advance", broken)
+        with pytest.raises(KeyboardInterrupt):
+            train(config, folder, out)
+
+
+def test_stopped_and_resumed_equals_uninterrupted(folder, tmp_path):
     whole = train(tiny(), folder, tmp_path / "whole")
-
-    real, calls = engine.advance, []
-
-    def broken(*args):
-        calls.append(1)
-        if len(calls) == 8:
-            raise KeyboardInterrupt  # as if the machine had gone away between two checkpoints
-        return real(*args)
-
-    monkeypatch.setattr(engine, "advance", broken)
-    with pytest.raises(KeyboardInterrupt):
-        train(tiny(), folder, tmp_path / "parts")
-    monkeypatch.setattr(engine, "advance", real)
+    interrupt(tiny(), folder, tmp_path / "parts", step=7)
     assert engine.read_checkpoint(tmp_path / "parts" / "checkpoint.pt")["step"] == 5
     assert_equal_states(whole, train(tiny(), folder, tmp_path / "parts"))
 
@@ -125,7 +129,8 @@ def test_noise_objective_clips_its_share():
 @pytest.mark.parametrize("recipe", RECIPES)
 def test_recipes_build_and_name_masks_that_exist(recipe):
     config = RECIPES[recipe]()
-    networks.build(config.network, config.options)
+    with torch.device("meta"):
+        build(config.network, config.options)
     assert set(getattr(config.objective, "kinds", ())) <= set(masks.MASKS)
     assert f"restore train {recipe} " in RECIPES[recipe].__doc__
 
@@ -155,6 +160,10 @@ def test_override_reads_each_type():
         ("objective.sigma=5", "objective.sigma is 5; expected 0 to 255, the lower before the higher"),
         ("objective.sigma=50,10", "objective.sigma is 50,10; expected 0 to 255"),
         ("objective.clipped=7", "objective.clipped is 7; expected 0 to 1"),
+        ("gamma=0", "gamma is 0.0; expected above 0, up to 1"),
+        ("weight_decay=-1", "weight_decay is -1.0; expected 0 or more"),
+        ("milestones=soon", "setting milestones is 'soon'; expected tuple like \\(\\)"),
+        ("optimizer=lion", "optimizer is 'lion'; expected one of muon, adamw, sgd, rmsprop"),
         ("precision=fp8", "precision is 'fp8'; expected one of bf16, fp32"),
     ],
 )
@@ -266,3 +275,209 @@ def test_config_is_frozen():
     with pytest.raises(dataclasses.FrozenInstanceError):
         tiny().lr = 1.0
     assert isinstance(tiny(), Config)
+
+
+@pytest.fixture(scope="module")
+def digits(tmp_path_factory):
+    """A folder for each of ten digits, thirty pictures of 28x28 in each."""
+    root, rng = tmp_path_factory.mktemp("digits"), np.random.default_rng(0)
+    for digit in range(10):
+        (root / str(digit)).mkdir()
+        for i in range(30):
+            picture = np.zeros((28, 28), np.uint8)
+            place = (4 + int(rng.integers(6)), 21 + int(rng.integers(4)))
+            cv2.putText(picture, str(digit), place, cv2.FONT_HERSHEY_SIMPLEX, 0.7 + 0.2 * rng.random(), 255, 2)
+            Image.fromarray(picture).save(root / str(digit) / f"{i:02}.png")
+    return root
+
+
+def classifier(**changes):
+    small = {"options": {"num_classes": 10}, "threads": 1, "crop": 28, "batch": 32, "lr": 0.01, "clip": 10.0, "ema": 0.5}
+    settings = {**small, "optimizer": "sgd", "precision": "fp32", "steps": 12, "warmup": 2, "log_every": 4, "save_every": 5, **changes}
+    return Config(network="lenet5", objective=settings.pop("objective", Classify(shift=1)), **settings)
+
+
+def records(out):
+    return [json.loads(line) for line in (out / "log.jsonl").read_text().splitlines()]
+
+
+def test_classifier_learns(digits, tmp_path):
+    train(classifier(steps=50, lr=2e-3, optimizer="adamw", milestones=(40,), gamma=0.5, decay=0), digits, tmp_path)
+    assert records(tmp_path)[-1]["accuracy"] > 60  # chance is 10
+    rates = {r["step"]: r["lr"] for r in records(tmp_path) if "lr" in r}
+    assert (rates[40], rates[44]) == (2e-3, 1e-3)
+
+
+@pytest.mark.parametrize("optimizer", ["sgd", "rmsprop", "adamw", "muon"])
+def test_a_classifier_resumes_bit_for_bit(digits, tmp_path, optimizer):
+    """With all that is random: order, shifts, mirroring, dropout, noise on pictures and on weights."""
+    objective = Classify(shift=2, flip=0.5, noise=10, weight_noise=0.01, smoothing=0.1)
+    options = {"num_classes": 10, "dropout": 0.5}
+    config = classifier(optimizer=optimizer, lr=1e-3, objective=objective, options=options, weight_decay=0.01)
+    whole = train(config, digits, tmp_path / "whole")
+
+    interrupt(config, digits, tmp_path / "parts", step=8)
+    torch.rand(3)  # torch's generator is elsewhere by now
+    assert_equal_states(whole, train(config, digits, tmp_path / "parts"))
+
+
+class Line(torch.nn.Module):
+    """Two classes of two inputs: logits W x, auxiliary logits -W x; and a bias that no penalty may touch."""
+
+    mean = (0.0,)
+
+    def __init__(self):
+        super().__init__()
+        self.weight = torch.nn.Parameter(torch.tensor([[1.0, -2.0], [0.5, 3.0]]))
+        self.bias = torch.nn.Parameter(torch.tensor([5.0, 5.0]))
+
+    def normalise(self, x):
+        return x.flatten(1)
+
+    def forward_aux(self, x):
+        logits = x @ self.weight.T + self.bias
+        return logits, [-logits]
+
+
+BATCH = {"x": torch.tensor([[[[1.0, 0.0]]], [[[0.0, 1.0]]]]), "label": torch.tensor([0, 1])}
+"""Logits of ``Line``: (6, 5.5) of class 0 and (3, 8) of class 1."""
+
+
+def cross_entropy(targets, sign=1):
+    logits = sign * np.array([[6.0, 5.5], [3.0, 8.0]])
+    return float(-(np.array(targets) * (logits - np.log(np.exp(logits).sum(1, keepdims=True)))).sum(1).mean())
+
+
+@pytest.mark.parametrize(
+    ("settings", "expected"),
+    [
+        ({"auxiliary": 0}, cross_entropy([[1, 0], [0, 1]])),
+        ({"auxiliary": 0, "smoothing": 0.2}, cross_entropy([[0.9, 0.1], [0.1, 0.9]])),
+        ({}, cross_entropy([[1, 0], [0, 1]]) + 0.3 * cross_entropy([[1, 0], [0, 1]], -1)),
+        ({"auxiliary": 0, "l1": 0.1}, cross_entropy([[1, 0], [0, 1]]) + 0.1 * (1 + 2 + 0.5 + 3)),
+        ({"auxiliary": 0, "l2": 0.1}, cross_entropy([[1, 0], [0, 1]]) + 0.05 * (1 + 4 + 0.25 + 9)),
+    ],
+)
+def test_loss_of_a_classifier_by_hand(settings, expected):
+    assert Classify(**settings).loss(Line(), BATCH).item() == pytest.approx(expected, abs=1e-6)
+
+
+def test_noise_on_weights_is_in_the_forward_pass_alone():
+    network, plain, objective = Line(), Line(), Classify(auxiliary=0, weight_noise=0.5)
+    torch.manual_seed(3)
+    noise = torch.randn(2, 2)
+    torch.manual_seed(3)
+    loss = objective.loss(network, BATCH)
+    loss.backward()
+    assert torch.equal(network.weight, plain.weight)
+    with torch.no_grad():
+        plain.weight.add_(0.5 * noise)
+    expected = Classify(auxiliary=0).loss(plain, BATCH)
+    expected.backward()
+    torch.testing.assert_close(loss, expected)
+    torch.testing.assert_close(network.weight.grad, plain.weight.grad)
+
+
+def test_noise_on_pictures_has_its_strength():
+    drawn = {"x": torch.full((4, 1, 64, 64), 0.5), "label": torch.arange(4)}
+    assert Classify().draw(drawn, np.random.default_rng(0)) is drawn
+    noisy = Classify(noise=25.5).draw(drawn, np.random.default_rng(0))
+    assert float((noisy["x"] - 0.5).std()) == pytest.approx(0.1, rel=0.02)
+    assert torch.equal(noisy["label"], drawn["label"])
+    assert torch.equal(drawn["x"], torch.full((4, 1, 64, 64), 0.5))
+
+
+def test_validation_counts_what_is_right():
+    class Known(torch.nn.Module):
+        def normalise(self, x):
+            return x
+
+        def forward(self, x):
+            return x[:, 0, 0]
+
+    pictures = np.zeros((700, 2, 2, 1), np.uint8)
+    pictures[:, 0, 0] = 255  # the first logit is 1, the second 0
+    labels = np.repeat([0, 1], [525, 175])
+    scores = Classify().validate(Known(), chunks(data.Labelled(pictures, labels, ("a", "b")), 2))
+    assert scores["accuracy"] == pytest.approx(75)
+    assert scores["cross_entropy"] == pytest.approx(np.log(1 + np.e) - 0.75, abs=1e-6)
+
+
+def test_validation_pictures_are_the_centres():
+    pictures = np.arange(2 * 6 * 5, dtype=np.uint8).reshape(2, 6, 5, 1)
+    labelled = data.Labelled(pictures, np.array([0, 1]), ("a", "b"))
+    smaller, larger = (torch.cat([b["x"] for b in chunks(labelled, size, count=1)])[:, 0] * 255 for size in (4, 8))
+    assert np.array_equal(smaller.round().int(), pictures[:, 1:5, 0:4, 0])
+    assert np.array_equal(larger.round().int(), np.pad(pictures[..., 0], ((0, 0), (1, 1), (1, 2))))
+
+
+def test_weight_decay_of_sgd_is_the_gradient_of_the_l2_penalty():
+    networks_ = Line(), Line()
+    for network, decay, l2 in zip(networks_, (0.1, 0.0), (0.0, 0.1), strict=True):
+        (optimizer,) = build_optimizers(network, "sgd", 0.1, decay)
+        for _ in range(3):
+            optimizer.zero_grad()
+            Classify(l2=l2).loss(network, BATCH).backward()
+            optimizer.step()
+    torch.testing.assert_close(networks_[0].weight, networks_[1].weight)
+    torch.testing.assert_close(networks_[0].bias, networks_[1].bias)
+    assert not torch.allclose(networks_[0].weight, Line().weight, atol=0.05)
+
+
+@pytest.mark.parametrize("name", ["muon", "adamw"])
+def test_decoupled_weight_decay_shrinks_weights_alone(name):
+    network = build("lenet5", {})
+    torch.nn.init.ones_(network.c3[0].bias)
+    before = {key: value.clone() for key, value in network.state_dict().items()}
+    for parameter in network.parameters():
+        parameter.grad = torch.zeros_like(parameter)
+    for optimizer in build_optimizers(network, name, 0.1, 0.5):
+        optimizer.step()
+    for key, value in network.state_dict().items():
+        torch.testing.assert_close(value, before[key] * (0.95 if key.endswith("weight") else 1))
+
+
+def test_a_checkpoint_from_before_weight_decay_loads_and_the_decay_is_the_configurations(folder, tmp_path):
+    whole = train(tiny(), folder, tmp_path / "whole")
+    interrupt(tiny(), folder, tmp_path / "old", step=7)
+    state = engine.read_checkpoint(tmp_path / "old" / "checkpoint.pt")
+    assert state["optimizers"][0]["param_groups"][0].pop("weight_decay") == 0
+    torch.save(state, tmp_path / "old" / "checkpoint.pt")
+    assert_equal_states(whole, train(tiny(), folder, tmp_path / "old"))
+
+    config = tiny(weight_decay=0.5)
+    network = build(config.network, config.options)
+    optimizers = build_optimizers(network, "muon", 1e-3, 0.5)
+    (tmp_path / "new").mkdir()
+    engine.save(tmp_path / "new" / "checkpoint.pt", config, 1, network, network, build_optimizers(network, "muon", 1e-3, 0.1))
+    engine.resume(config, tmp_path / "new", network, network, optimizers, print)
+    assert [[g["weight_decay"] for g in o.param_groups] for o in optimizers] == [[0.5], [0.5, 0.0]]
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"padding": "edge"}, "objective.padding is 'edge'; expected 'zeros' or 'reflect'"),
+        ({"shift": -1}, "objective.shift is -1; expected 0 to 64"),
+        ({"smoothing": 2}, "objective.smoothing is 2; expected 0 to 1"),
+        ({"noise": 300}, "objective.noise is 300; expected 0 to 255"),
+    ],
+)
+def test_bad_settings_of_a_classifier(settings, message):
+    with pytest.raises(ValueError, match=message):
+        Classify(**settings)
+
+
+def test_what_a_classifier_cannot_be(digits, tmp_path):
+    with pytest.raises(ValueError, match="network is 'restoration'; expected one of .*lenet5"):
+        dataclasses.replace(classifier(), network="restoration")
+    with pytest.raises(ValueError, match="network is 'lenet5'; expected one of restoration, inpainting"):
+        dataclasses.replace(classifier(), objective=Denoise())
+    with pytest.raises(ValueError, match="the network has 7 outputs; expected one for each of 10 classes"):
+        train(classifier(options={"num_classes": 7}), digits, tmp_path)
+    with pytest.raises(ValueError, match="backbone 'lenet5' takes no 'depth'"):
+        train(classifier(options={"depth": 7}), digits, tmp_path)
+
+
+def test_override_reads_empty_tuples_by_their_type():
+    assert override(classifier(), ["milestones=10,20", "objective.shift=3"]).milestones == (10, 20)

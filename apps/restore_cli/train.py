@@ -11,7 +11,14 @@ from restore_cli.base import WrongCall, give_up
 def train(
     recipe: Annotated[str, typer.Argument(metavar="RECIPE", help="A name that --list prints.", show_default=False)] = "",
     *,
-    data: Annotated[Path | None, typer.Option("--data", metavar="DIR", help="Folder of photographs, or of tar shards of them.")] = None,
+    data: Annotated[
+        Path | None,
+        typer.Option(
+            "--data",
+            metavar="DIR",
+            help="Folder of photographs, or of tar shards of them; to classify, a folder for each class, MNIST's folder, or a .npz file.",
+        ),
+    ] = None,
     out: Annotated[Path | None, typer.Option("--out", "-o", metavar="RUN", help="Folder of the run; one that holds a run goes on.")] = None,
     settings: Annotated[
         list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Replace a setting, e.g. lr=1e-4; repeatable.")
@@ -31,8 +38,8 @@ def train(
         )
     if data is None or out is None:
         raise WrongCall(f"no {'--data DIR' if data is None else '--out RUN'} is given; expected both --data DIR and --out RUN")
-    if not data.is_dir():
-        raise WrongCall(f"no folder {data}; expected --data to name a folder of photographs")
+    if not data.is_dir() and not (data.suffix == ".npz" and data.is_file()):
+        raise WrongCall(f"no folder {data}; expected --data to name a folder of pictures, or a .npz file")
     if out.exists() and not out.is_dir():
         raise WrongCall(f"output {out} is a file; expected a folder")
     from restore.training import engine
