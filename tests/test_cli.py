@@ -499,14 +499,6 @@ def test_the_same_damage_every_time():
     assert noise[(photo[holes == 0] > 70) & (photo[holes == 0] < 185)].std() == pytest.approx(demo.SIGMA, rel=0.02)
 
 
-def test_side_by_side_shows_the_pictures_unchanged():
-    pictures = [np.full((50, 80, 3), value, np.uint8) for value in (0, 100, 200)]
-    sheet = demo.side_by_side(pictures, ("a", "b", "c"))
-    assert sheet.shape == (50 + 12 + 32, 3 * 80 + 4 * 12, 3)
-    for i, value in enumerate((0, 100, 200)):
-        assert (sheet[12:62, 12 + i * 92 : 92 + i * 92] == value).all()
-
-
 def test_demo(folder, call):
     code, out, err = call("demo", "-o", "new/demo", "--device", "cpu")
     lines = out.decode().splitlines()

@@ -11,7 +11,7 @@ ROOT = Path(__file__).parent.parent
 FLOORS = {
     "levels": -1,
     **dict.fromkeys(["image", "tiling", "metrics", "nn", "filters"], 0),
-    **dict.fromkeys(["backbones", "degrade", "masks", "estimate"], 1),
+    **dict.fromkeys(["backbones", "degrade", "masks", "estimate", "figures"], 1),
     **dict.fromkeys(["networks", "losses", "data", "kinds"], 2),
     **dict.fromkeys(["weights", "runtime"], 3),
     **dict.fromkeys(["tasks", "training"], 4),

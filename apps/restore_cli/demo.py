@@ -34,6 +34,7 @@ def demo(
     from skimage import data
 
     from restore.batch import describe
+    from restore.figures import sheet
     from restore.image import ImageError, Picture, write
     from restore.metrics import psnr
 
@@ -45,7 +46,7 @@ def demo(
     seconds = time.perf_counter() - started
     before, after = psnr(damaged, photo), psnr(repaired, photo)
     captions = (f"damaged · {before:.1f} dB", f"repaired · {after:.1f} dB", "original")
-    pictures = dict(zip(FILES, (damaged, mask, repaired, side_by_side([damaged, repaired, photo], captions)), strict=True))
+    pictures = dict(zip(FILES, (damaged, mask, repaired, sheet([damaged, repaired, photo], captions)), strict=True))
     try:
         out.mkdir(parents=True, exist_ok=True)
         for name, pixels in pictures.items():
@@ -89,31 +90,3 @@ def damage(photo: "np.ndarray") -> "tuple[np.ndarray, np.ndarray]":
     damaged[words > 0] = (50, 80, 190)
     damaged += rng.normal(0, SIGMA, photo.shape).astype(np.float32)
     return np.rint(np.clip(damaged, 0, 255)).astype(np.uint8), scratches | words
-
-
-def side_by_side(pictures: "list[np.ndarray]", captions: tuple[str, ...]) -> "np.ndarray":
-    """Put pictures of one size beside each other, captions below.
-
-    Args:
-        pictures: Each (H, W, 3) uint8.
-        captions: One line for each.
-
-    Returns:
-        (H + margins, N W + margins, 3) uint8.
-
-    >>> import numpy as np
-    >>> side_by_side([np.zeros((100, 100, 3), np.uint8)] * 2, ("before", "after")).shape
-    (144, 236, 3)
-    """
-    import numpy as np
-    from PIL import Image, ImageDraw, ImageFont
-
-    height, width = pictures[0].shape[:2]
-    gap, line = 12, 32
-    sheet = Image.new("RGB", (gap + len(pictures) * (width + gap), height + gap + line), (250, 249, 246))
-    pen, font = ImageDraw.Draw(sheet), ImageFont.load_default(size=max(9, min(18, width // 14)))
-    for i, (picture, caption) in enumerate(zip(pictures, captions, strict=True)):
-        left = gap + i * (width + gap)
-        sheet.paste(Image.fromarray(picture), (left, gap))
-        pen.text((left + width / 2, gap + height + line / 2), caption, fill=(45, 45, 45), font=font, anchor="mm")
-    return np.asarray(sheet)
