@@ -30,7 +30,7 @@ def train(
 
     if listed:
         for name, function in RECIPES.items():
-            print(f"{name:14}{(function.__doc__ or '').strip().splitlines()[0]}")
+            print(f"{name.ljust(max(map(len, RECIPES)))}  {(function.__doc__ or '').strip().splitlines()[0]}")
         return
     if recipe not in RECIPES:
         raise WrongCall(

@@ -1,9 +1,10 @@
-"""One function for each shipped weight: what it was trained with."""
+"""One function for each run: what it is trained with; those of the shipped weights among them."""
 
 from collections.abc import Callable
+from dataclasses import replace
 
 from restore.training.config import Config
-from restore.training.objectives import Denoise, Inpaint
+from restore.training.objectives import Classify, Denoise, Inpaint
 
 
 def denoise() -> Config:
@@ -52,5 +53,105 @@ def inpaint() -> Config:
     )
 
 
-RECIPES: dict[str, Callable[[], Config]] = {"denoise": denoise, "inpaint-thin": inpaint_thin, "inpaint": inpaint}
+def lenet5() -> Config:
+    """LeNet-5 with ReLU and max pooling, on MNIST.
+
+    ``restore train lenet5 --data MNIST --out RUN``, where MNIST holds the four files of its publishers.
+    """
+    return Config(
+        network="lenet5",
+        options={"num_classes": 10, "dropout": 0.0},
+        objective=Classify(shift=2),
+        optimizer="sgd",
+        weight_decay=5e-4,
+        lr=0.05,
+        steps=8_000,
+        decay=0.75,
+        batch=128,
+        crop=28,
+        clip=10,
+        ema=0.99,
+        precision="fp32",
+        log_every=500,
+        validate_every=2_000,
+    )
+
+
+def lenet5_1998() -> Config:
+    """LeNet-5 as in 1998: averaging, scaled tanh, partly connected C3, fixed codes; on MNIST.
+
+    ``restore train lenet5-1998 --data MNIST --out RUN``. The optimiser is today's.
+    """
+    return replace(lenet5(), network="lenet5_1998", lr=0.02)
+
+
+def cifar10(network: str, *, options: dict[str, object]) -> Config:
+    """What the recipes for CIFAR-10 have in common: crops shifted by 2 pixels, mirrored, label smoothing, a long decay."""
+    return Config(
+        network=network,
+        options={"num_classes": 10, **options},
+        objective=Classify(shift=2, padding="reflect", flip=0.5, smoothing=0.1),
+        steps=9_000,
+        decay=0.75,
+        batch=128,
+        crop=32,
+        clip=10,
+        ema=0.998,
+        validate_every=1_000,
+    )
+
+
+def resnet_cifar10() -> Config:
+    """A residual network of 14 layers, twice as wide as the paper's, with Muon, on CIFAR-10.
+
+    ``restore train resnet-cifar10 --data FILE.npz --out RUN``; see ``data.read_packed`` for the file.
+    """
+    return replace(cifar10("resnet14", options={"widths": [32, 64, 128]}), lr=4e-3, weight_decay=0.1)
+
+
+def vgg_cifar10() -> Config:
+    """VGG A with batch norm and one linear layer, SGD, on CIFAR-10.
+
+    ``restore train vgg-cifar10 --data FILE.npz --out RUN``.
+    """
+    return replace(cifar10("vgg11_cifar", options={"dropout": 0.0}), optimizer="sgd", lr=0.05, weight_decay=5e-4)
+
+
+def nin_cifar10() -> Config:
+    """Network in network with batch norm and its dropout, SGD, on CIFAR-10.
+
+    ``restore train nin-cifar10 --data FILE.npz --out RUN``.
+    """
+    return replace(cifar10("nin_cifar", options={"norm": "batch", "dropout": 0.5}), optimizer="sgd", lr=0.05, weight_decay=5e-4)
+
+
+def densenet_cifar10() -> Config:
+    """DenseNet of 40 layers with the paper's SGD: learning rate 0.1, a tenth of it after half and after three quarters; on CIFAR-10.
+
+    ``restore train densenet-cifar10 --data FILE.npz --out RUN``. The paper has 300 epochs; this has 25.
+    """
+    config = replace(cifar10("densenet40", options={"dropout": 0.0}), optimizer="sgd", lr=0.1, weight_decay=1e-4)
+    return replace(config, batch=64, steps=18_000, decay=0, milestones=(9_000, 13_500), gamma=0.1)
+
+
+def squeezenet_cifar10() -> Config:
+    """SqueezeNet with batch norm, RMSProp, on CIFAR-10.
+
+    ``restore train squeezenet-cifar10 --data FILE.npz --out RUN``.
+    """
+    return replace(cifar10("squeezenet_cifar", options={"dropout": 0.2}), optimizer="rmsprop", lr=1e-3, weight_decay=1e-4)
+
+
+RECIPES: dict[str, Callable[[], Config]] = {
+    "denoise": denoise,
+    "inpaint-thin": inpaint_thin,
+    "inpaint": inpaint,
+    "lenet5": lenet5,
+    "lenet5-1998": lenet5_1998,
+    "resnet-cifar10": resnet_cifar10,
+    "vgg-cifar10": vgg_cifar10,
+    "nin-cifar10": nin_cifar10,
+    "densenet-cifar10": densenet_cifar10,
+    "squeezenet-cifar10": squeezenet_cifar10,
+}
 """Name -> function that returns the run's configuration."""
