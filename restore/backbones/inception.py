@@ -325,7 +325,7 @@ class InceptionNet(Backbone):
 
 
 def initialise(module: nn.Module) -> None:
-    """He initialisation: maps keep their scale without batch statistics too (the paper has none; by torchvision's 0.1 they grow to 1e11)."""
+    """He initialisation: maps hold their scale without batch statistics too (paper: none; by torchvision's 0.1 they reach 1e11)."""
     if isinstance(module, nn.BatchNorm2d):
         module.eps = 0.001
     elif isinstance(module, nn.Conv2d | nn.Linear):
