@@ -12,7 +12,7 @@ FLOORS = {
     "levels": -1,
     **dict.fromkeys(["image", "tiling", "metrics", "nn", "filters"], 0),
     **dict.fromkeys(["backbones", "degrade", "masks", "estimate", "figures"], 1),
-    **dict.fromkeys(["networks", "losses", "data", "kinds"], 2),
+    **dict.fromkeys(["networks", "losses", "data", "kinds", "heads"], 2),
     **dict.fromkeys(["weights", "runtime"], 3),
     **dict.fromkeys(["tasks", "training"], 4),
     "restorer": 5,
