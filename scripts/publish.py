@@ -17,6 +17,7 @@ from typing import Annotated, Any
 import typer
 
 from restore import data, weights
+from restore.backbones import Backbone
 from restore.image import SUFFIXES
 from restore.image.files import replacing
 from restore.training import config as configuration
@@ -46,7 +47,9 @@ def publish(
     path = out / f"{name}.safetensors"
     engine.export(path, network)
     content = path.read_bytes()
-    labelled = data.read_labelled(source, "train", size=config["crop"]) if task == "classify" else None
+    labelled = None
+    if isinstance(network, Backbone):
+        labelled = data.read_labelled(source, "train", size=config["crop"], channels=len(network.mean))
     entry = weights.Entry(
         name=name,
         network=config["network"],

@@ -5,10 +5,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 import skimage
+import torch
 from PIL import Image
 from typer.testing import CliRunner
 
-from restore import image, masks, networks
+from restore import backbones, image, masks, networks
 from restore.training import engine
 
 SCRIPT = Path(__file__).resolve().parents[1] / "scripts" / "evaluate.py"
@@ -113,6 +114,63 @@ def test_a_run_of_training_is_measured(evaluate, tmp_path):
     assert result.exit_code == 0, result.output
     assert [row["method"] for row in rows] == ["none", "run-weights"]
     assert rows[1]["psnr"] == pytest.approx(rows[0]["psnr"], abs=0.01)  # untrained, the network changes nothing
+
+
+@pytest.fixture(scope="module")
+def sides(tmp_path_factory):
+    """Dark pictures and bright ones in a test split, and a classifier that knows them, but one picture that lies."""
+    root = tmp_path_factory.mktemp("sides")
+    for name, values in (("bright", [255, 200, 180, 0]), ("dark", [0, 40, 60, 80])):
+        (root / "test" / name).mkdir(parents=True)
+        for i, value in enumerate(values):
+            Image.fromarray(np.full((28, 28), value, np.uint8)).save(root / "test" / name / f"{i}.png")
+    network = backbones.build("lenet5", num_classes=2)
+    for parameter in network.parameters():
+        torch.nn.init.zeros_(parameter)
+    with torch.no_grad():
+        for layer in (network.c1[0], network.c3[0], network.c5[0]):
+            layer.weight[0, 0, 2, 2] = 1  # hands the brightness on
+        network.f6[0].weight[0, 0], network.output.weight[0, 0], network.output.bias[1] = 1, 1, 1.3
+    for name in ("a", "b"):
+        (root / name).mkdir()
+        (root / name / "config.json").write_text(json.dumps({"network": "lenet5", "options": {"num_classes": 2}}))
+        engine.export(root / name / "weights.safetensors", network)
+    return root
+
+
+def test_classifiers_are_measured_on_the_test_split(script, sides, tmp_path):
+    files = ",".join(str(sides / name / "weights.safetensors") for name in ("a", "b"))
+    file = tmp_path / "scores.json"
+    result = CliRunner().invoke(script.app, ["classify", "--weight", files, "--data", str(sides), "--mirror", "--json", str(file)])
+    assert result.exit_code == 0, result.output
+    rows = json.loads(file.read_text())
+    assert [row["method"] for row in rows] == ["a-weights", "a-weights, mirrored too", "b-weights", "b-weights, mirrored too"]
+    assert [(row["pictures"], row["errors"], row["accuracy"]) for row in rows] == [(8, 1, 87.5)] * 4
+    lines = result.stdout.splitlines()
+    assert lines[0] == "| method | pictures | errors | accuracy | seconds |"
+    assert lines[2].startswith("| a-weights | 8 | 1 | 87.50 | ")
+    assert lines[-1] == "mean of 2: 87.500, standard deviation 0.000"
+
+
+def test_mirrored_probabilities_are_averaged(script):
+    class Left(torch.nn.Module):
+        def normalise(self, x):
+            return x
+
+        def forward(self, x):
+            return torch.stack([x[:, 0, 0, 0], torch.zeros(len(x))], 1)
+
+    x = torch.tensor([[[[2.0, -1.0]]]])
+    chances = script.predict(Left(), x, "fp32", mirrored=True)
+    expected = [(1 / (1 + np.exp(-2)) + 1 / (1 + np.exp(1))) / 2]
+    assert chances[0].tolist() == pytest.approx([*expected, 1 - expected[0]])
+    assert script.predict(Left(), x, "fp32", mirrored=False)[0, 0].item() == pytest.approx(1 / (1 + np.exp(-2)))
+
+
+def test_a_restoration_network_is_no_classifier(script, sides):
+    result = CliRunner().invoke(script.app, ["classify", "--weight", "denoise", "--data", str(sides)])
+    assert result.exit_code == 2
+    assert "'denoise' is no classifier" in " ".join(result.stderr.replace("│", " ").split())
 
 
 @pytest.mark.parametrize(

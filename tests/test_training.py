@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from restore_cli import main
 from skimage import data as photographs
 
 from restore import data, masks, networks
@@ -477,6 +478,24 @@ def test_what_a_classifier_cannot_be(digits, tmp_path):
         train(classifier(options={"num_classes": 7}), digits, tmp_path)
     with pytest.raises(ValueError, match="backbone 'lenet5' takes no 'depth'"):
         train(classifier(options={"depth": 7}), digits, tmp_path)
+
+
+def test_the_command_takes_packed_pictures(tmp_path, monkeypatch):
+    monkeypatch.setattr(data, "HELD_OUT", 4)
+    files = [cv2.imencode(".png", np.full((32, 32, 3), 25 * i, np.uint8))[1].tobytes() for i in range(10)]
+    offsets = np.cumsum([0, *map(len, files)])
+    names = np.array([f"grey {i}" for i in range(10)])
+    np.savez(
+        tmp_path / "set.npz", bytes_train=np.frombuffer(b"".join(files), np.uint8), off_train=offsets, y_train=np.arange(10), names=names
+    )
+    (tmp_path / "broken.npz").write_bytes(b"nothing")
+    small = [argument for setting in ("steps=1", "batch=2", "options.widths=4,4,4", "threads=1") for argument in ("--set", setting)]
+    for name, code in (("set", 0), ("broken", 1), ("none", 2)):
+        command = ["train", "resnet-cifar10", "--data", str(tmp_path / f"{name}.npz"), "--out", str(tmp_path / "run"), *small]
+        with pytest.raises(SystemExit) as stopped:
+            main(command)
+        assert (stopped.value.code or 0) == code
+    assert records(tmp_path / "run")[-1]["step"] == 1
 
 
 def test_override_reads_empty_tuples_by_their_type():
