@@ -9,10 +9,10 @@ import inspect
 from collections.abc import Mapping
 from typing import Any
 
-from restore.backbones import alexnet, densenet, googlenet, inception, lenet, nin, resnet, squeezenet, vgg
+from restore.backbones import alexnet, densenet, googlenet, inception, lenet, mlp, neocognitron, nin, resnet, squeezenet, vgg
 from restore.backbones.base import Backbone, Family, adapt_input
 
-FAMILIES: tuple[Family, ...] = (lenet, alexnet, nin, vgg, googlenet, inception, resnet, squeezenet, densenet)
+FAMILIES: tuple[Family, ...] = (neocognitron, mlp, lenet, alexnet, nin, vgg, googlenet, inception, resnet, squeezenet, densenet)
 """One file per family, in the order of their papers."""
 
 BACKBONES: dict[str, Family] = {name: family for family in FAMILIES for name in family.VARIANTS}
