@@ -1,22 +1,26 @@
 """Measure what a whole command costs, and check what it promises.
 
 python scripts/benchmark.py large --megapixels 24
+python scripts/benchmark.py backbones resnet50 vgg16
 """
 
 import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated
 
 import numpy as np
 import tifffile
+import torch
+import torchvision
 import typer
 from PIL import ImageCms
 from skimage import data, transform
 
-from restore import masks
+from restore import backbones, masks
 from restore.image import Picture, read, write
 
 app = typer.Typer(help=__doc__, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
@@ -51,6 +55,68 @@ def large(
         typer.echo(f"kept: {', '.join(name for name in kept if name not in lost)}; lost: {', '.join(lost) or 'nothing'}")
         if lost or not same[mask == 0].all():
             raise typer.Exit(1)
+
+
+@app.command("backbones")
+def race_backbones(
+    names: Annotated[list[str] | None, typer.Argument(help="Networks that torchvision has too; resnet50 and vgg16.")] = None,
+    size: Annotated[int, typer.Option(min=32, help="Height and width of the pictures.")] = 224,
+    batch: Annotated[int, typer.Option(min=1, help="Pictures in a pass.")] = 1,
+    runs: Annotated[int, typer.Option(min=2, help="Timed runs of each; two more come before.")] = 21,
+    threads: Annotated[int, typer.Option(min=1, help="Threads of torch.")] = 1,
+) -> None:
+    """Seconds of an encoder beside torchvision's with the same weights, in turn: forward, and forward with backward in training."""
+    torch.set_num_threads(threads)
+    shared = [name for family in backbones.FAMILIES for name in family.TORCHVISION]
+    typer.echo(
+        f"{batch} x 3 x {size} x {size}, {threads} threads, {runs} runs, torch {torch.__version__}; ms are medians, ratios ours / theirs"
+    )
+    typer.echo(f"{'network':<16}{'pass':<18}{'ours ms':>10}{'theirs ms':>12}{'of medians':>12}{'quartiles of the pairs':>26}")
+    for name in names or ["resnet50", "vgg16"]:
+        if name not in shared:
+            raise typer.BadParameter(f"{name!r} is not a network of both; expected one of {', '.join(shared)}")
+        theirs = torchvision.models.get_model(name, weights=None)
+        ours = backbones.build(name)
+        ours.load_state_dict(theirs.state_dict())
+        x = torch.randn(batch, 3, size, size)
+        for kind, step in {"forward": forward, "forward+backward": forward_backward}.items():
+            seconds = take_turns(lambda: step(ours, x), lambda: step(theirs, x), runs=runs)  # noqa: B023
+            ratio, low, high = compare(seconds)
+            mine, other = 1000 * np.median(seconds, 0)
+            typer.echo(f"{name:<16}{kind:<18}{mine:>10.1f}{other:>12.1f}{ratio:>12.3f}{f'{low:.3f} to {high:.3f}':>26}")
+
+
+def forward(net: torch.nn.Module, x: torch.Tensor) -> None:
+    """One pass in evaluation."""
+    net.eval()
+    with torch.inference_mode():
+        net(x)
+
+
+def forward_backward(net: torch.nn.Module, x: torch.Tensor) -> None:
+    """One pass in training, and the gradients of all parameters."""
+    net.train().zero_grad()
+    logits = net(x)
+    logits = getattr(logits, "logits", logits)  # torchvision's GoogLeNet and Inception v3 return their auxiliary logits too
+    logits.square().mean().backward()
+
+
+def take_turns(ours: Callable[[], None], theirs: Callable[[], None], *, runs: int) -> np.ndarray:
+    """Seconds of each run, (runs, 2): ours and theirs in turn, who goes first changing from pair to pair; two pairs warm up."""
+    seconds = np.zeros((runs + 2, 2))
+    for i, pair in enumerate(seconds):
+        for side in (0, 1) if i % 2 == 0 else (1, 0):
+            started = time.perf_counter()
+            (ours, theirs)[side]()
+            pair[side] = time.perf_counter() - started
+    return seconds[2:]
+
+
+def compare(seconds: np.ndarray) -> tuple[float, float, float]:
+    """Ratio of the medians of the two columns, and the quartiles of the ratios of the pairs."""
+    ours, theirs = np.median(seconds, 0)
+    low, high = np.quantile(seconds[:, 0] / seconds[:, 1], [0.25, 0.75])
+    return float(ours / theirs), float(low), float(high)
 
 
 def draw_photo(megapixels: float) -> Picture:

@@ -71,7 +71,8 @@ class BasicBlock(nn.Module):
         """Add the residual to the shortcut: (N, C, H, W) -> (N, width, H/stride, W/stride)."""
         residual = self.relu(self.bn1(self.conv1(x)))
         residual = self.bn2(self.conv2(residual))
-        return self.act2(residual + (x if self.downsample is None else self.downsample(x)))
+        residual += x if self.downsample is None else self.downsample(x)
+        return self.act2(residual)
 
 
 class Bottleneck(nn.Module):
@@ -139,7 +140,8 @@ class Bottleneck(nn.Module):
         residual = self.relu(self.bn1(self.conv1(x)))
         residual = self.relu(self.bn2(self.conv2(residual)))
         residual = self.bn3(self.conv3(residual))
-        return self.act3(residual + (x if self.downsample is None else self.downsample(x)))
+        residual += x if self.downsample is None else self.downsample(x)
+        return self.act3(residual)
 
 
 def projection(in_channels: int, out_channels: int, *, stride: int, norm: str) -> nn.Sequential:
