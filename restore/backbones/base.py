@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from restore.image import Picture, to_float
-from restore.nn.layers import AvgPool2d, MaxPool2d
+from restore.nn.layers import AvgPool2d, MaxPool2d, pair
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
@@ -198,18 +198,13 @@ def dilate_kernel(module: nn.Conv2d | MaxPool2d | AvgPool2d, factor: int, *, kee
     stride = pair(module.stride)[0]
     if factor > 1:
         module.dilation = tuple(d * factor for d in pair(module.dilation))
-        module.padding = tuple(p * factor for p in pair(module.padding))
+        module.padding = tuple(p * factor for p in pair(module.padding))  # type: ignore[arg-type]
     if not keep or stride == 1:
         return factor
     module.stride = (1, 1)
-    if isinstance(module, MaxPool2d | AvgPool2d):
-        module.keep_size = True
+    if not isinstance(module, nn.Conv2d):
+        module.every = factor * stride
     return factor * stride
-
-
-def pair(value: Any) -> tuple[int, int]:
-    """A size as (vertical, horizontal)."""
-    return (value, value) if isinstance(value, int) else tuple(value)
 
 
 def adapt_input(weight: torch.Tensor, in_channels: int) -> torch.Tensor:

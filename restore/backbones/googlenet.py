@@ -57,24 +57,6 @@ class ConvNorm(nn.Sequential):
         super().__init__(OrderedDict(conv=conv, bn=norm_layer(norm, width), relu=nn.ReLU(inplace=True)))
 
 
-class TrimmedMaxPool2d(MaxPool2d):
-    """Max pooling whose windows are trimmed at the border, also when dilated: then torch's own takes no padding beyond half a kernel.
-
-    >>> pool = TrimmedMaxPool2d(3, 1, 1)
-    >>> pool.dilation = pool.padding = (2, 2)
-    >>> pool(torch.arange(5.0).reshape(1, 1, 1, 5))
-    tensor([[[[2., 3., 4., 3., 4.]]]])
-    """
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """(N, C, H, W) -> (N, C, H', W'); the size stays when dilated."""
-        if pair(self.dilation) == (1, 1):
-            return super().forward(x)
-        kernel, dilation, before = (pair(value)[0] for value in (self.kernel_size, self.dilation, self.padding))
-        after = (kernel - 1) * dilation - before
-        return F.max_pool2d(F.pad(x, (before, after, before, after), value=-torch.inf), kernel, 1, 0, dilation)
-
-
 class Inception(nn.Module):
     """Four branches side by side, their maps joined (figure 2b of the paper).
 
@@ -95,7 +77,7 @@ class Inception(nn.Module):
         self.branch1 = conv(in_channels, one, 1)
         self.branch2 = nn.Sequential(conv(in_channels, reduce3, 1), conv(reduce3, three, 3, padding=1))
         self.branch3 = nn.Sequential(conv(in_channels, reduce5, 1), conv(reduce5, five, kernel, padding=kernel // 2))
-        self.branch4 = nn.Sequential(TrimmedMaxPool2d(3, 1, 1), conv(in_channels, project, 1))
+        self.branch4 = nn.Sequential(MaxPool2d(3, 1, 1), conv(in_channels, project, 1))
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """(N, in_channels, H, W) -> (N, sum of the branches' last widths, H, W)."""
@@ -174,7 +156,7 @@ class GoogLeNet(Backbone):
             raise ValueError(f"transform_input is for RGB, 3 channels; this network takes {in_channels}")
         conv = partial(ConvNorm, norm=variant.norm)
         block = partial(Inception, kernel=variant.kernel, norm=variant.norm)
-        pool = partial(TrimmedMaxPool2d, stride=2, ceil_mode=True)
+        pool = partial(MaxPool2d, stride=2, ceil_mode=True)
         self.transform = HalfRange() if transform_input else nn.Identity()
         self.conv1 = conv(in_channels, 64, 7, stride=2, padding=3)
         self.maxpool1 = pool(3)

@@ -1,5 +1,6 @@
 """Normalisations, activations and resizing, chosen by name."""
 
+import math
 from collections.abc import Callable
 
 import torch
@@ -10,7 +11,7 @@ NORMS: dict[str, Callable[[int], nn.Module]] = {
     "batch": nn.BatchNorm2d,
     "layer": lambda channels: nn.GroupNorm(1, channels),
     "instance": lambda channels: nn.InstanceNorm2d(channels, affine=True),
-    "group": lambda channels: nn.GroupNorm(min(32, channels), channels),
+    "group": lambda channels: nn.GroupNorm(math.gcd(32, channels), channels),
     "lrn": lambda channels: local_response_norm(),
     "none": lambda channels: nn.Identity(),
 }
@@ -67,30 +68,34 @@ def local_response_norm(*, size: int = 5, alpha: float = 1e-4, beta: float = 0.7
 
 
 class MaxPool2d(nn.MaxPool2d):
-    """torch's max pooling that can also stand at every place without changing the size (see ``Backbone.dilate``).
+    """torch's max pooling that can also stand at every place, dilated by any factor (see ``Backbone.dilate``).
 
     Attributes:
-        keep_size: Repeat the last row and column as far as the window needs them, so that stride 1 gives the input's size.
+        every: How far apart its outputs, now at every place, stood as built; 1: not changed. The output then has the input's size
+            or, where the layer as built left a rest, is shorter by that.
 
     >>> pool = MaxPool2d(2, 2)
-    >>> pool.stride, pool.keep_size = 1, True
-    >>> pool(torch.zeros(1, 1, 5, 5)).shape
-    torch.Size([1, 1, 5, 5])
+    >>> pool.stride, pool.every = 1, 2
+    >>> pool(torch.zeros(1, 1, 6, 5)).shape
+    torch.Size([1, 1, 6, 4])
     """
 
-    keep_size = False
+    every = 1
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """(N, C, H, W) -> (N, C, H', W')."""
-        return super().forward(extend(x, self) if self.keep_size else x)
+        if self.every == 1 and pair(self.dilation) == (1, 1):
+            return super().forward(x)
+        x = F.pad(x, margins(self, x), value=-torch.inf)  # torch's own padding is at most half of the kernel as it was
+        return F.max_pool2d(x, self.kernel_size, self.stride, 0, self.dilation)
 
 
 class AvgPool2d(nn.AvgPool2d):
-    """torch's average pooling, which can also be dilated and stand at every place (see ``MaxPool2d``).
+    """torch's average pooling, which can also stand at every place, dilated (see ``MaxPool2d``).
 
     Attributes:
         dilation: Steps between the pixels that are averaged.
-        keep_size: As for ``MaxPool2d``.
+        every: As for ``MaxPool2d``.
 
     >>> pool = AvgPool2d(2, 1)
     >>> pool.dilation = 2
@@ -99,23 +104,38 @@ class AvgPool2d(nn.AvgPool2d):
     """
 
     dilation: int | tuple[int, int] = 1
-    keep_size = False
+    every = 1
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """(N, C, H, W) -> (N, C, H', W')."""
-        x = extend(x, self) if self.keep_size else x
-        if self.dilation in (1, (1, 1)):
+        if self.every == 1 and pair(self.dilation) == (1, 1):
             return super().forward(x)
-        height, width = (self.kernel_size,) * 2 if isinstance(self.kernel_size, int) else self.kernel_size
+        height, width = pair(self.kernel_size)
         kernel = x.new_full((x.shape[1], 1, height, width), 1 / (height * width))
-        return F.conv2d(x, kernel, None, self.stride, self.padding, self.dilation, x.shape[1])
+        return F.conv2d(F.pad(x, margins(self, x)), kernel, None, self.stride, 0, self.dilation, x.shape[1])
 
 
-def extend(x: torch.Tensor, pool: "MaxPool2d | AvgPool2d") -> torch.Tensor:
-    """Repeat the last row and column of ``x`` (N, C, H, W) until ``pool`` at stride 1 gives H x W."""
-    sizes = [value if isinstance(value, tuple) else (value, value) for value in (pool.kernel_size, pool.dilation, pool.padding)]
-    down, right = ((k - 1) * d - 2 * p for k, d, p in zip(*sizes, strict=True))
-    return F.pad(x, (0, right, 0, down), mode="replicate") if down > 0 or right > 0 else x
+def margins(pool: MaxPool2d | AvgPool2d, x: torch.Tensor) -> list[int]:
+    """What is to be padded (left, right, top, bottom; cut where negative) so that ``pool`` keeps the size of ``x`` (see ``every``)."""
+    sides: list[int] = []
+    for n, kernel, dilation, padding in zip(x.shape[-2:], *(pair(v) for v in (pool.kernel_size, pool.dilation, pool.padding)), strict=True):
+        after = padding
+        if pool.every > 1:
+            stride, before, rows = pool.every // dilation, padding // dilation, -(-n // dilation)  # of the layer as built
+            count = (rows + 2 * before - kernel + (stride - 1 if pool.ceil_mode else 0)) // stride + 1
+            count -= (count - 1) * stride >= rows + before  # torch drops a window that begins beyond the last pixel
+            after = min(n, count * pool.every) - n - padding + (kernel - 1) * dilation
+        sides = [padding, after, *sides]
+    return sides
+
+
+def pair(value: int | tuple[int, ...]) -> tuple[int, int]:
+    """A size as (vertical, horizontal).
+
+    >>> pair(3), pair((1, 7))
+    ((3, 3), (1, 7))
+    """
+    return (value, value) if isinstance(value, int) else (value[0], value[1])
 
 
 def resize_to(x: torch.Tensor, *, like: torch.Tensor) -> torch.Tensor:
