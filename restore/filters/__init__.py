@@ -8,7 +8,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from restore.filters.array import edges, linear
+from restore.filters.array import detail, edges, linear, smoothing
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,7 +36,9 @@ def rows(group: str, *functions: Callable) -> dict[str, Filter]:
 
 FILTERS: dict[str, Filter] = {
     **rows("blur", linear.box, linear.gaussian, linear.motion, linear.disk),
-    **rows("sharpen", linear.unsharp, linear.high_boost, linear.sharpen),
+    **rows("sharpen", linear.unsharp, linear.high_boost, linear.sharpen, detail.local_laplacian),
+    **rows("smooth, keep edges", smoothing.median, smoothing.bilateral, smoothing.guided, smoothing.non_local_means),
+    **rows("smooth, keep edges", smoothing.anisotropic, smoothing.total_variation, smoothing.beauty, detail.smooth_l0),
     **rows("edges", linear.laplacian, edges.sobel, edges.scharr, edges.prewitt, edges.roberts, edges.canny),
     **rows("texture", linear.difference_of_gaussians, linear.laplacian_of_gaussian, linear.gabor, linear.emboss),
     **rows("any", linear.custom),
