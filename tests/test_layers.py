@@ -26,7 +26,7 @@ INSIDE = {key for key, floor in FLOORS.items() if floor < 7}
 SIDEWAYS = {
     "nn": ["arithmetic", "convolution", "layers", "pooling", "blocks", "manual"],
     "filters": ["base", "kernels", "array", "tensor"],
-    "training": ["optim", "objectives", "config", "recipes", "engine"],
+    "training": ["optim", "objectives", "imitate", "config", "recipes", "engine"],
     "restore_cli": ["base", "photos", "demo", "models", "backbones", "train", "web"],
     "restore_web": ["base", "page"],
 }

@@ -3,22 +3,27 @@ import pytest
 import torch
 
 from restore import networks
+from restore.filters import FILTERS
+from restore.networks.filtering import OPERATORS, Filtering
 from restore.networks.inpainting import from_restoration, push_pull
 from restore.tiling import tiled
 
-OPTIONS = {"widths": [8, 12, 16]}
+U_NET = {"widths": [8, 12, 16]}
+OPTIONS = {"restoration": U_NET, "inpainting": U_NET, "filtering": {"width": 12, "dilations": [1, 2, 4, 1]}}
 
 
 def randomised(name):
     """A small network of random weights large enough that every path shows in the output."""
     torch.manual_seed(0)
-    net = networks.build(name, OPTIONS).eval()
+    net = networks.build(name, OPTIONS[name]).eval()
     for parameter in net.parameters():
         torch.nn.init.normal_(parameter, std=0.08)
     return net
 
 
 def second_input(net, x):
+    if isinstance(net, Filtering):
+        return torch.arange(x.shape[0]) % net.operators
     if not net.takes_mask:
         return torch.full((x.shape[0],), 25 / 255)
     mask = torch.zeros(x.shape[0], 1, *x.shape[-2:])
@@ -28,7 +33,7 @@ def second_input(net, x):
 
 @pytest.mark.parametrize("name", networks.NETWORKS)
 def test_untrained_network_is_the_identity_where_nothing_is_missing(name):
-    net = networks.build(name, OPTIONS).eval()
+    net = networks.build(name, OPTIONS[name]).eval()
     x = torch.rand(2, 3, 16, 24)
     second = second_input(net, x)
     known = torch.ones_like(x) if not net.takes_mask else 1 - second.expand_as(x)
@@ -54,14 +59,14 @@ def test_every_parameter_receives_a_gradient(name):
     assert [key for key, p in net.named_parameters() if p.grad is None or not p.grad.any()] == []
 
 
-@pytest.mark.parametrize("name", [n for n in networks.NETWORKS if networks.build(n, OPTIONS).halo is not None])
+@pytest.mark.parametrize("name", [n for n in networks.NETWORKS if networks.build(n, OPTIONS[n]).halo is not None])
 def test_tiles_equal_the_whole_picture(name):
     net = randomised(name)
 
     def run(crop):
         x = torch.from_numpy(np.ascontiguousarray(crop)).permute(2, 0, 1)[None]
         with torch.inference_mode():
-            return net(x, 25 / 255)[0].permute(1, 2, 0).numpy()
+            return net(x, second_input(net, x))[0].permute(1, 2, 0).numpy()
 
     image = np.random.default_rng(0).random((331, 417, 3), np.float32)
     needs = {"halo": net.halo, "multiple_of": net.multiple_of, "min_size": net.min_size}
@@ -70,10 +75,13 @@ def test_tiles_equal_the_whole_picture(name):
     np.testing.assert_allclose(tiled(run, image, tile=64, **needs), whole, atol=1e-6, rtol=0)
 
 
-def test_halo_is_the_reach_and_not_more_than_a_phase_larger():
-    net = randomised("restoration").double()
+@pytest.mark.parametrize("name", ["restoration", "filtering"])
+def test_halo_is_the_reach_and_not_more_than_a_phase_larger(name):
+    net = randomised(name).double()
     x = torch.zeros(1, 3, 512, 512, dtype=torch.double, requires_grad=True)
-    (gradient,) = torch.autograd.grad(net(x, 0.1)[0, :, 256, 256].sum(), x)
+    (gradient,) = torch.autograd.grad(
+        net(x, second_input(net, x).to(x.dtype if name == "restoration" else torch.long))[0, :, 256, 256].sum(), x
+    )
     reach = 256 - int(gradient.abs().sum((0, 1, 3)).nonzero().min())
     assert net.halo - net.multiple_of < reach <= net.halo
 
@@ -113,7 +121,7 @@ def test_push_pull_of_nothing_known_is_zero():
 
 
 def test_inpainting_starts_as_the_denoiser_at_level_zero():
-    denoiser, generator = randomised("restoration"), networks.build("inpainting", OPTIONS).eval()
+    denoiser, generator = randomised("restoration"), networks.build("inpainting", U_NET).eval()
     missing = generator.load_state_dict(from_restoration(denoiser.state_dict()), strict=False)
     assert missing.unexpected_keys == []
     assert all(key.startswith("trunk.") for key in missing.missing_keys)
@@ -123,7 +131,26 @@ def test_inpainting_starts_as_the_denoiser_at_level_zero():
 
 
 def test_options_and_names_are_checked():
-    with pytest.raises(ValueError, match="network 'unet' is unknown; expected one of restoration, inpainting"):
+    with pytest.raises(ValueError, match="network 'unet' is unknown; expected one of restoration, inpainting, filtering"):
         networks.build("unet")
     with pytest.raises(ValueError, match="options {'depth': 3} do not fit network 'restoration'"):
         networks.build("restoration", {"depth": 3})
+
+
+def test_operator_and_strength_decide():
+    net = randomised("filtering")
+    x = torch.rand(2, 3, 16, 16)
+    one = net(x, 1, 0.5)
+    assert torch.equal(one, net(x, torch.tensor([1, 1]), torch.tensor([0.5, 0.5])))
+    assert not torch.allclose(one, net(x, 2, 0.5))
+    assert not torch.allclose(one, net(x, 1, 0.6))
+
+
+def test_operators_are_filters_of_the_table_and_grow_with_their_strength():
+    from skimage.data import chelsea
+
+    photo = chelsea()[100:164, 120:184]
+    for name, operator in OPERATORS.items():
+        assert name in FILTERS
+        weak, strong = (np.abs(operator(photo, s).astype(float) - photo).mean() for s in (0.0, 1.0))
+        assert weak < strong, name

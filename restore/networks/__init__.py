@@ -3,12 +3,13 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from restore.networks import inpainting, restoration
+from restore.networks import filtering, inpainting, restoration
 from restore.networks.base import Network
 
 NETWORKS: dict[str, Callable[..., Network]] = {
     "restoration": restoration.build,
     "inpainting": inpainting.build,
+    "filtering": filtering.build,
 }
 """Name -> builder that takes the options of the manifest."""
 

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from restore.training.config import Config
+from restore.training.imitate import Imitate
 from restore.training.objectives import Classify, Denoise, Inpaint
 
 
@@ -51,6 +52,14 @@ def inpaint() -> Config:
         lr=1e-3,
         validate_every=500,
     )
+
+
+def filters() -> Config:
+    """One network that imitates six slow filters at any strength.
+
+    ``restore train filters --data DIR --out RUN``.
+    """
+    return Config(network="filtering", objective=Imitate(), steps=20_000, decay=0.7)
 
 
 def lenet5() -> Config:
@@ -146,6 +155,7 @@ RECIPES: dict[str, Callable[[], Config]] = {
     "denoise": denoise,
     "inpaint-thin": inpaint_thin,
     "inpaint": inpaint,
+    "filters": filters,
     "lenet5": lenet5,
     "lenet5-1998": lenet5_1998,
     "resnet-cifar10": resnet_cifar10,

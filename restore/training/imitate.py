@@ -1,0 +1,112 @@
+"""The objective of the learned filters: do to a crop what a slow operator does to it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import product
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import nn
+
+from restore import data, losses
+from restore.networks.filtering import OPERATORS
+from restore.training.objectives import Batch, Source, centre, psnr
+
+
+@dataclass(frozen=True, kw_only=True)
+class Imitate:
+    """Imitate operators of every strength; what they make of random crops is computed once, before the first step.
+
+    Attributes:
+        operators: Names in ``filtering.OPERATORS`` to train on.
+        bank: Crops for each; turned and mirrored when drawn.
+
+    Raises:
+        ValueError: An unknown operator, or an empty bank.
+    """
+
+    operators: tuple[str, ...] = tuple(OPERATORS)
+    bank: int = 2000
+
+    def __post_init__(self) -> None:
+        if not self.operators or not set(self.operators) <= set(OPERATORS):
+            raise ValueError(f"objective.operators is {','.join(self.operators)!r}; expected some of {', '.join(OPERATORS)}")
+        if self.bank < 1:
+            raise ValueError(f"objective.bank is {self.bank}; expected a number above 0")
+
+    def read(self, source: Path, network: nn.Module, *, size: int, licence: str, seed: int) -> tuple[Source, list[Batch]]:
+        """Pairs of crops; to validate, the centres of eight held-out photographs, through every operator at three strengths."""
+        training, held_out = data.load(source, licence=licence, min_side=size)
+        pairs = Pairs(data.Crops(training, size), self.operators, self.bank, seed)
+        batches = []
+        for photograph in held_out[:8]:
+            clean = centre(photograph, 256)
+            asked = product(self.operators, (0.1, 0.5, 0.9))
+            batches += [{"x": clean, **answer(name, to_uint8(clean)[0], strength)} for name, strength in asked]
+        return pairs, batches
+
+    def draw(self, drawn: Batch, rng: np.random.Generator) -> Batch:
+        """The pairs as they are."""
+        return drawn
+
+    def loss(self, network: nn.Module, batch: Batch) -> torch.Tensor:
+        """Charbonnier distance to what the operator gave."""
+        return losses.charbonnier(network(batch["x"], batch["operator"], batch["strength"]).float(), batch["target"])
+
+    def validate(self, network: nn.Module, batches: Sequence[Batch]) -> dict[str, float]:
+        """Mean PSNR against each operator, in dB."""
+        values: dict[str, list[float]] = {}
+        for batch in batches:
+            result = network(batch["x"], batch["operator"], batch["strength"]).float().clamp(0, 1)
+            name = list(OPERATORS)[int(batch["operator"])]
+            values.setdefault(f"psnr_{name}", []).append(psnr(result, batch["target"]))
+        return {name: float(np.mean(scores)) for name, scores in values.items()}
+
+
+class Pairs:
+    """Crops and what the operators made of them, in memory as uint8; the same for the same seed.
+
+    Args:
+        crops: Photographs.
+        operators: Names in ``OPERATORS``.
+        count: Crops for each.
+        seed: Of crops and strengths.
+    """
+
+    def __init__(self, crops: data.Crops, operators: Sequence[str], count: int, seed: int) -> None:
+        rng = np.random.default_rng((seed, 1))
+        total = count * len(operators)
+        self.number = np.repeat([list(OPERATORS).index(name) for name in operators], count)
+        self.strength = rng.random(total).astype(np.float32)
+        self.x = np.concatenate([to_uint8(crops.draw(rng, range(i, i + count))) for i in range(0, total, count)])  # (N, size, size, 3)
+        self.target = np.empty_like(self.x)
+        table = list(OPERATORS.values())
+        for i in range(total):
+            self.target[i] = table[self.number[i]](self.x[i], float(self.strength[i]))
+
+    def __len__(self) -> int:
+        """How many pairs."""
+        return len(self.x)
+
+    def draw(self, rng: np.random.Generator, numbers: range) -> Batch:
+        """Random pairs, turned and mirrored: ``x`` and ``target`` (N, 3, size, size), ``operator`` and ``strength`` (N,)."""
+        chosen = rng.integers(len(self), size=len(numbers))
+        turns, mirrored = rng.integers(4, size=len(numbers)), rng.integers(2, size=len(numbers))
+        pairs = []
+        for pictures in (self.x, self.target):
+            turned = [np.rot90(pictures[i], turn)[:, :: -1 if flip else 1] for i, turn, flip in zip(chosen, turns, mirrored, strict=True)]
+            pairs.append(data.to_tensor(np.stack(turned)))
+        operator, strength = torch.from_numpy(self.number[chosen]), torch.from_numpy(self.strength[chosen])
+        return {"x": pairs[0], "target": pairs[1], "operator": operator, "strength": strength}
+
+
+def answer(name: str, image: np.ndarray, strength: float) -> Batch:
+    """What an operator makes of a photograph (H, W, 3) uint8, as the network is asked for it."""
+    target = data.to_tensor(OPERATORS[name](image, strength)[None])
+    return {"target": target, "operator": torch.tensor([list(OPERATORS).index(name)]), "strength": torch.tensor([strength])}
+
+
+def to_uint8(x: torch.Tensor) -> np.ndarray:
+    """Pictures (N, 3, H, W) in [0, 1] as (N, H, W, 3) uint8."""
+    return np.rint(x.permute(0, 2, 3, 1).numpy() * 255).astype(np.uint8)
