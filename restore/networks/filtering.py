@@ -41,8 +41,9 @@ class AdaptiveNorm(nn.Module):
 class Filtering(Network):
     """Context aggregation: 3x3 convolutions of growing dilation, adaptive batch norm, a 1x1 head.
 
-    After Chen, Xu, Koltun 2017, "Fast Image Processing with Fully-Convolutional Networks"; the dilations: Yu, Koltun 2016. Works at half the size (2x2 pixels as channels) and predicts the change. What the paper gives as extra input channels, the operator
-    and its strength, scales and shifts the channels after each convolution (Perez et al. 2018, "FiLM").
+    After Chen, Xu, Koltun 2017, "Fast Image Processing with Fully-Convolutional Networks"; the dilations: Yu, Koltun 2016. Works at half
+    the size (2x2 pixels as channels) and predicts the change. What the paper gives as extra input channels, the operator and its
+    strength, scales and shifts the channels after each convolution (Perez et al. 2018, "FiLM").
 
     Args:
         width: Channels of each layer.
