@@ -175,8 +175,10 @@ def test_dilated_maps_at_every_kth_place_are_the_maps(name, output_stride, extra
 @pytest.mark.parametrize("name", taking("in_channels"))
 @pytest.mark.parametrize("in_channels", [1, 5])
 def test_input_channels(name, in_channels):
-    net = built(name, in_channels=in_channels)
-    assert net(torch.zeros(1, in_channels, *net.input_size)).ndim == 2
+    net = backbones.build(name, in_channels=in_channels).eval()
+    assert net(net.normalise(torch.rand(1, in_channels, *net.input_size))).ndim == 2
+    if in_channels == 1:
+        assert net(net.preprocess(data.chelsea())).ndim == 2
 
 
 @pytest.mark.parametrize(("option", "value"), [*(("norm", n) for n in NORMS), *(("activation", a) for a in ACTIVATIONS if a != "none")])

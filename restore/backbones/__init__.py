@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from restore.backbones import alexnet, densenet, googlenet, inception, lenet, mlp, neocognitron, nin, resnet, squeezenet, vgg
-from restore.backbones.base import Backbone, Family, adapt_input
+from restore.backbones.base import Backbone, Family, adapt_input, adapt_statistics
 
 FAMILIES: tuple[Family, ...] = (neocognitron, mlp, lenet, alexnet, nin, vgg, googlenet, inception, resnet, squeezenet, densenet)
 """One file per family, in the order of their papers."""
@@ -58,7 +58,10 @@ def build(
     for key in given:
         if key not in known:
             raise ValueError(f"backbone {name!r} takes no {key!r}; it takes {', '.join(known)}")
-    return builder(name, **given)
+    net: Backbone = builder(name, **given)
+    if in_channels is not None and in_channels != len(net.mean):
+        net.mean, net.std = adapt_statistics(net.mean, in_channels), adapt_statistics(net.std, in_channels)
+    return net
 
 
 def list() -> tuple[str, ...]:

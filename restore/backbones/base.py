@@ -220,3 +220,14 @@ def adapt_input(weight: torch.Tensor, in_channels: int) -> torch.Tensor:
     if in_channels == 1:
         return weight.sum(1, keepdim=True)
     return weight[:, [i % given for i in range(in_channels)]] * (given / in_channels)
+
+
+def adapt_statistics(values: tuple[float, ...], in_channels: int) -> tuple[float, ...]:
+    """Mean or deviation of RGB for another number of channels: their average for one, RGB in turn for others.
+
+    >>> adapt_statistics((0.25, 0.5, 0.75), 1), adapt_statistics((0.25, 0.5, 0.75), 4)
+    ((0.5,), (0.25, 0.5, 0.75, 0.25))
+    """
+    if in_channels == 1:
+        return (sum(values) / len(values),)
+    return tuple(values[i % len(values)] for i in range(in_channels))
