@@ -91,10 +91,19 @@ def test_norm_follows_every_convolution_but_the_class_maps():
 
 def test_initialisation_is_hes():
     torch.manual_seed(0)
-    for layer in of_type(nin.build("nin_cifar"), nn.Conv2d):
+    for layer in of_type(nin.build("nin_cifar").features, nn.Conv2d):
         fan_in = layer.weight[0].numel()
         assert layer.weight.std().item() == pytest.approx((2 / fan_in) ** 0.5, rel=0.05)
         assert not layer.bias.any()
+
+
+def test_class_maps_start_alive():
+    torch.manual_seed(0)
+    net = nin.build("nin_cifar").eval()
+    with torch.inference_mode():
+        logits = net(torch.randn(8, 3, 32, 32))
+    assert (logits > 0).all()
+    assert nn.functional.cross_entropy(logits, torch.arange(8)).item() == pytest.approx(torch.tensor(10.0).log().item(), abs=0.3)
 
 
 @pytest.mark.parametrize("option", [{"norm": "ghost"}, {"activation": "step"}, {"output_stride": 64}])

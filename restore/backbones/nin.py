@@ -98,6 +98,9 @@ class NiN(Backbone):
         classes = (10 if variant.cifar else 1000) if num_classes is None else num_classes
         self.classifier = nn.Sequential(nn.Conv2d(in_channels, classes, 1), nn.ReLU()) if classes else nn.Sequential()
         self.apply(initialise)
+        if classes:  # small weights, positive biases: else the rectified class maps soon die, and all logits stay 0
+            nn.init.normal_(self.classifier[0].weight, 0, 0.01)  # type: ignore[arg-type]
+            nn.init.ones_(self.classifier[0].bias)  # type: ignore[arg-type]
         self.dilate(output_stride)
 
     @property
