@@ -21,6 +21,12 @@ from restore.image import SUFFIXES
 CLOSED = ("none stated", "non-commercial")
 """What the ``licence`` column of a manifest begins with where a photograph's licence is not stated or not open."""
 
+HELD_OUT = 5_000
+"""How many pictures at the end of MNIST's and CIFAR's training splits are for validation."""
+
+MNIST = {"train": "train", "test": "t10k"}
+"""Split -> what its files' names begin with."""
+
 
 def load(
     root: Path, *, validation: str = "train-006", licence: str = "open", min_side: int = 64
@@ -164,13 +170,6 @@ def load_labelled(root: Path, *, size: int = 32, channels: int = 3) -> tuple[Lab
     if not 0 < held_out.sum() < len(whole):
         raise ValueError(f"{len(whole)} labelled pictures in {root}; expected some to train on and some to validate with")
     return whole.part(~held_out), whole.part(held_out)
-
-
-HELD_OUT = 5_000
-"""How many pictures at the end of MNIST's and CIFAR's training splits are for validation."""
-
-MNIST = {"train": "train", "test": "t10k"}
-"""Split -> what its files' names begin with."""
 
 
 def is_packed(root: Path) -> bool:
