@@ -25,7 +25,7 @@ def sheet(pictures: Sequence[np.ndarray], captions: Sequence[str] = (), *, colum
     Args:
         pictures: Each (H, W, 3) uint8, shown pixel for pixel in the middle of a cell that holds the largest.
         captions: One line for each; the letters are as small as the longest needs, down to 9 pixels. None: no captions.
-        columns: Pictures in a row; None: all in one.
+        columns: Pictures in a full row; None: all in one.
 
     Returns:
         The figure, (margins + rows * cell, margins + columns * cell, 3) uint8.
@@ -41,7 +41,7 @@ def sheet(pictures: Sequence[np.ndarray], captions: Sequence[str] = (), *, colum
             raise ValueError(f"a picture is {picture.shape} {picture.dtype}; expected (H, W, 3) uint8")
     if not pictures or len(captions) not in (0, len(pictures)):
         raise ValueError(f"{len(pictures)} pictures and {len(captions)} captions; expected one caption for each, or none")
-    columns = len(pictures) if columns is None else columns
+    columns = len(pictures) if columns is None else min(columns, len(pictures))
     if columns < 1:
         raise ValueError(f"columns is {columns}; expected at least 1")
     rows, line = -(-len(pictures) // columns), LINE if captions else 0

@@ -14,7 +14,7 @@ FLOORS = {
     **dict.fromkeys(["backbones", "degrade", "masks", "estimate", "figures"], 1),
     **dict.fromkeys(["networks", "losses", "data", "kinds", "heads"], 2),
     **dict.fromkeys(["weights", "runtime"], 3),
-    **dict.fromkeys(["tasks", "training"], 4),
+    **dict.fromkeys(["tasks", "training", "explain"], 4),
     "restorer": 5,
     "batch": 6,
     "restore": 7,
