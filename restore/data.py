@@ -134,11 +134,19 @@ class Labelled:
         pictures: (N, H, W, C) uint8, grey or RGB.
         labels: (N,) int64, 0 to ``len(names) - 1``.
         names: Names of the classes.
+
+    Raises:
+        ValueError: Not one label for each picture, or one without a name.
     """
 
     pictures: np.ndarray
     labels: np.ndarray
     names: tuple[str, ...]
+
+    def __post_init__(self) -> None:
+        if len(self.labels) != len(self.pictures) or not np.isin(self.labels, np.arange(len(self.names))).all():
+            found = f"{len(self.pictures)} pictures and labels {self.labels[:3].tolist()}... ({len(self.labels)})"
+            raise ValueError(f"{found}; expected one label for each, from 0 to {len(self.names) - 1}")
 
     def __len__(self) -> int:
         """How many pictures."""
@@ -223,12 +231,12 @@ def read_packed(path: Path, split: str, channels: int) -> Labelled:
         with np.load(path) as file:
             content, offsets, labels = (file[f"{key}_{split}"] for key in ("bytes", "off", "y"))
             names = tuple(str(name) for name in file["names"])
-    except (OSError, KeyError, ValueError, zipfile.BadZipFile) as error:
+    except (OSError, KeyError, ValueError, TypeError, AttributeError, zipfile.BadZipFile) as error:  # some of another kind of file
         raise ValueError(f"{path} cannot be read as packed pictures: {error}") from error
     files = (content[a:b].tobytes() for a, b in pairwise(offsets))
     pictures = [decode(file, f"{path}: picture {i}", channels) for i, file in enumerate(files)]
-    if len({p.shape for p in pictures}) != 1 or len(labels) != len(pictures):
-        raise ValueError(f"{path} holds {len(pictures)} pictures and {len(labels)} labels; expected as many, of one size")
+    if len({p.shape for p in pictures}) != 1:
+        raise ValueError(f"{path} holds {len(pictures)} pictures; expected some, of one size")
     return Labelled(np.stack(pictures), labels.astype(np.int64), names)
 
 

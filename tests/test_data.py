@@ -163,13 +163,17 @@ def test_packed_pictures(tmp_path):
 
 def test_packed_pictures_that_are_broken(tmp_path):
     pictures = [picture(i, (6, 5)) for i in range(4)]
-    with pytest.raises(ValueError, match="holds 4 pictures and 3 labels; expected as many, of one size"):
+    with pytest.raises(ValueError, match=r"4 pictures and labels \[1, 0, 1\]... \(3\); expected one label for each, from 0 to 1"):
         data.read_labelled(packed(tmp_path / "a.npz", pictures, [1, 0, 1]), "train")
-    with pytest.raises(ValueError, match="holds 2 pictures and 2 labels; expected as many, of one size"):
+    with pytest.raises(ValueError, match=r"4 pictures and labels \[1, 0, 2\]... \(4\); expected one label for each, from 0 to 1"):
+        data.read_labelled(packed(tmp_path / "a.npz", pictures, [1, 0, 2, 1]), "train")
+    with pytest.raises(ValueError, match="holds 2 pictures; expected some, of one size"):
         data.read_labelled(packed(tmp_path / "b.npz", [pictures[0], picture(1)], [1, 0]), "train")
     np.savez(tmp_path / "c.npz", names=np.array(["cat"]))
     (tmp_path / "d.npz").write_bytes(b"nothing")
-    for name in ("c", "d", "e"):
+    with (tmp_path / "f.npz").open("wb") as file:
+        np.save(file, np.zeros(3))
+    for name in ("c", "d", "e", "f"):
         with pytest.raises(ValueError, match=rf"{name}\.npz cannot be read as packed pictures: "):
             data.read_labelled(tmp_path / f"{name}.npz", "train")
 
