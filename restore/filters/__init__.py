@@ -8,7 +8,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from restore.filters.array import detail, edges, linear, smoothing
+from restore.filters.array import deblur, detail, edges, linear, match, morphology, smoothing, tone
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,6 +41,10 @@ FILTERS: dict[str, Filter] = {
     **rows("smooth, keep edges", smoothing.anisotropic, smoothing.total_variation, smoothing.beauty, detail.smooth_l0),
     **rows("edges", linear.laplacian, edges.sobel, edges.scharr, edges.prewitt, edges.roberts, edges.canny),
     **rows("texture", linear.difference_of_gaussians, linear.laplacian_of_gaussian, linear.gabor, linear.emboss),
-    **rows("any", linear.custom),
+    **rows("shapes", morphology.erosion, morphology.dilation, morphology.opening, morphology.closing),
+    **rows("shapes", morphology.top_hat, morphology.black_hat),
+    **rows("tone", tone.brightness, tone.contrast, tone.gamma, tone.clahe),
+    **rows("deblur", deblur.wiener, deblur.richardson_lucy),
+    **rows("any", linear.custom, match.match),
 }
 """Name -> row; the command line, the page, the documents and the tests read it."""

@@ -4,10 +4,12 @@ A kernel is correlated with a picture: its top left number meets the pixel above
 """
 
 import math
+import os
+from pathlib import Path
 
 import numpy as np
 
-from restore.filters.base import check_number, check_size
+from restore.filters.base import as_kernel, check_number, check_size
 
 SHARPEN = np.array([[0, -1, 0], [-1, 5, -1], [0, -1, 0]], np.float64)
 """Identity plus the four-neighbour Laplacian."""
@@ -32,7 +34,7 @@ def gaussian_1d(sigma: float) -> np.ndarray:
         ValueError: ``sigma`` is not above 0.
 
     >>> gaussian_1d(0.4).round(3)
-    array([0.04, 0.919, 0.04])
+    array([0.04 , 0.919, 0.04 ])
     """
     check_number("sigma", sigma)
     radius = int(3 * sigma + 0.5)
@@ -147,3 +149,66 @@ def gabor(wavelength: float, angle: float, *, sigma: float | None = None, aspect
     weights = envelope * np.cos(2 * math.pi * along / wavelength + math.radians(phase))
     weights -= envelope * weights.sum() / envelope.sum()
     return weights / np.abs(weights).sum()
+
+
+SHAPES = ("square", "disk", "cross")
+"""Shapes of a footprint."""
+
+
+def footprint(size: int, shape: str = "square") -> np.ndarray:
+    """What morphology looks at, (size, size) uint8 of 0 and 1: a square, the pixels whose centre lies in a disk, or a cross.
+
+    Raises:
+        ValueError: ``size`` is even or below 1, or an unknown ``shape``.
+
+    >>> footprint(3, "cross")
+    array([[0, 1, 0],
+           [1, 1, 1],
+           [0, 1, 0]], dtype=uint8)
+    """
+    check_size("size", size)
+    if shape not in SHAPES:
+        raise ValueError(f"shape is {shape!r}; expected one of {', '.join(SHAPES)}")
+    x = np.abs(np.arange(size) - size // 2)
+    y = x[:, None]
+    inside = {"square": x + y >= 0, "disk": x**2 + y**2 <= (size / 2) ** 2, "cross": x * y == 0}[shape]
+    return inside.astype(np.uint8)
+
+
+def read_kernel(text: str | os.PathLike[str]) -> np.ndarray:
+    """Read a kernel from a typed line, ``"1 0 -1; 2 0 -2; 1 0 -1"``, or from a text or CSV file.
+
+    Args:
+        text: The numbers or the path of a file that holds them: rows on lines of their own, or all on one line with ``;`` between rows;
+            blanks, tabs, commas (and ``;`` where rows have lines) between numbers; what follows ``#`` is a remark.
+
+    Returns:
+        (h, w), float64.
+
+    Raises:
+        ValueError: No numbers, a word that is no number, rows of different length, NaN or infinity.
+        OSError: A ``PathLike`` cannot be read.
+
+    >>> read_kernel("1 0 -1; 2 0 -2")
+    array([[ 1.,  0., -1.],
+           [ 2.,  0., -2.]])
+    """
+    if not isinstance(text, str) or (len(text) < 4096 and os.path.isfile(text)):
+        text = Path(text).read_text(encoding="utf-8-sig", errors="replace")
+    lines = [line for line in (line.partition("#")[0].strip() for line in text.splitlines()) if line]
+    split = lines[0].split(";") if len(lines) == 1 else lines
+    rows = [words for words in (line.replace(",", " ").replace(";", " ").split() for line in split) if words]
+    if not rows:
+        raise ValueError("the kernel is empty; expected rows of numbers, or the path of a file that holds them")
+    for number, words in enumerate(rows, 1):
+        if len(words) != len(rows[0]):
+            raise ValueError(f"row {number} of the kernel has {len(words)} numbers, row 1 {len(rows[0])}; expected rows of equal length")
+    return as_kernel([[as_number(word, number) for word in words] for number, words in enumerate(rows, 1)], odd=False)
+
+
+def as_number(word: str, row: int) -> float:
+    """A word of a row of a kernel as a number."""
+    try:
+        return float(word)
+    except ValueError:
+        raise ValueError(f"row {row} of the kernel holds {word!r}; expected numbers, or the path of a file that holds them") from None
