@@ -104,14 +104,19 @@ def test_row_of_the_table(name):
 
 @pytest.mark.parametrize("name", backbones.list())
 def test_features_match_what_the_backbone_says(name):
-    net = on_meta(name)
+    net = on_meta(name).eval()
     with torch.device("meta"), torch.no_grad():
-        maps = net.eval().features(picture_for(net))
-    assert [m.shape[1] for m in maps] == net.channels
-    assert net.reductions == sorted(net.reductions)
-    for m, reduction in zip(maps, net.reductions, strict=True):
-        for side, whole in zip(m.shape[2:], net.input_size, strict=True):
-            assert abs(side - whole / reduction) <= max(3, 0.05 * whole) / min(reduction, 2) + 1, (name, m.shape, reduction)
+        maps = net.features(picture_for(net))
+        assert [m.shape[1] for m in maps] == net.channels
+        assert net.reductions == sorted(net.reductions)
+        if name in FIXED:
+            return
+        small, large = (net.features(torch.zeros(1, len(net.mean), side, side + 64)) for side in (256, 320))
+    for a, b, reduction in zip(small, large, net.reductions, strict=True):
+        assert [(n - m) * reduction for m, n in zip(a.shape[2:], b.shape[2:], strict=True)] == [64, 64]
+
+
+FIXED = {"mlp": "dense layers take one size only"}
 
 
 @pytest.mark.parametrize("name", backbones.list())
