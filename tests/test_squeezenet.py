@@ -63,35 +63,24 @@ def test_cifar_network_keeps_the_size_longer():
     assert net(torch.zeros(1, 3, 32, 32)).shape == (1, 10)
 
 
-REPLICATED = pytest.mark.xfail(reason="a dilated MaxPool2d reads the repeated last row, which the undilated one never sees")
-
-
 @pytest.mark.parametrize(
-    ("name", "output_stride", "side"),
-    [
-        ("squeezenet1_0", 8, 71),
-        pytest.param("squeezenet1_1", 2, 65, marks=REPLICATED),
-        ("squeezenet_cifar", 2, 32),
-        pytest.param("squeezenet_cifar", 1, 32, marks=REPLICATED),
-    ],
+    ("name", "output_stride"), [("squeezenet1_0", 8), ("squeezenet1_1", 2), ("squeezenet_cifar", 2), ("squeezenet_cifar", 1)]
 )
+@pytest.mark.parametrize("side", [64, 71, 78])
 def test_dilated_map_at_every_kth_place_is_the_map(name, output_stride, side):
-    """Where the sizes halve exactly; elsewhere poolings that round up differ along the lower and right edges."""
     torch.manual_seed(0)
     net = squeezenet.build(name).eval()
     dilated = squeezenet.build(name, output_stride=output_stride).eval()
     dilated.load_state_dict(net.state_dict())
     k = net.reductions[-1] // output_stride
-    x = torch.randn(1, 3, side, side)
+    x = torch.randn(1, 3, side, side + 5)
     with torch.inference_mode():
         torch.testing.assert_close(dilated.features(x)[-1][..., ::k, ::k], net.features(x)[-1], atol=1e-4, rtol=1e-4)
 
 
 @pytest.mark.parametrize("name", ["squeezenet1_1", "squeezenet_cifar"])
 @pytest.mark.parametrize(("option", "value"), [*(("norm", n) for n in NORMS), *(("activation", a) for a in ACTIVATIONS)])
-def test_swaps_reach_every_layer(name, option, value, request):
-    if value == "group":
-        request.applymarker(pytest.mark.xfail(reason="GroupNorm of min(32, C) groups takes no 48 channels", raises=ValueError))
+def test_swaps_reach_every_layer(name, option, value):
     net = on_meta(name, **{option: value})
     kind = type(NORMS[value](64) if option == "norm" else ACTIVATIONS[value]())
     others = {type(f(64)) for f in NORMS.values()} if option == "norm" else {type(f()) for f in ACTIVATIONS.values()}
