@@ -64,9 +64,11 @@ def race_backbones(
     batch: Annotated[int, typer.Option(min=1, help="Pictures in a pass.")] = 1,
     runs: Annotated[int, typer.Option(min=2, help="Timed runs of each; two more come before.")] = 21,
     threads: Annotated[int, typer.Option(min=1, help="Threads of torch.")] = 1,
+    cpu: Annotated[bool, typer.Option("--cpu", help="Count processor time: steadier than the clock where others work too.")] = False,
 ) -> None:
     """Seconds of an encoder beside torchvision's with the same weights, in turn: forward, and forward with backward in training."""
     torch.set_num_threads(threads)
+    clock = time.process_time if cpu else time.perf_counter
     shared = [name for family in backbones.FAMILIES for name in family.TORCHVISION]
     typer.echo(
         f"{batch} x 3 x {size} x {size}, {threads} threads, {runs} runs, torch {torch.__version__}; ms are medians, ratios ours / theirs"
@@ -80,7 +82,7 @@ def race_backbones(
         ours.load_state_dict(theirs.state_dict())
         x = torch.randn(batch, 3, size, size)
         for kind, step in {"forward": forward, "forward+backward": forward_backward}.items():
-            seconds = take_turns(lambda: step(ours, x), lambda: step(theirs, x), runs=runs)  # noqa: B023
+            seconds = take_turns(lambda: step(ours, x), lambda: step(theirs, x), runs=runs, clock=clock)  # noqa: B023
             ratio, low, high = compare(seconds)
             mine, other = 1000 * np.median(seconds, 0)
             typer.echo(f"{name:<16}{kind:<18}{mine:>10.1f}{other:>12.1f}{ratio:>12.3f}{f'{low:.3f} to {high:.3f}':>26}")
@@ -101,14 +103,16 @@ def forward_backward(net: torch.nn.Module, x: torch.Tensor) -> None:
     logits.square().mean().backward()
 
 
-def take_turns(ours: Callable[[], None], theirs: Callable[[], None], *, runs: int) -> np.ndarray:
+def take_turns(
+    ours: Callable[[], None], theirs: Callable[[], None], *, runs: int, clock: Callable[[], float] = time.perf_counter
+) -> np.ndarray:
     """Seconds of each run, (runs, 2): ours and theirs in turn, who goes first changing from pair to pair; two pairs warm up."""
     seconds = np.zeros((runs + 2, 2))
     for i, pair in enumerate(seconds):
         for side in (0, 1) if i % 2 == 0 else (1, 0):
-            started = time.perf_counter()
+            started = clock()
             (ours, theirs)[side]()
-            pair[side] = time.perf_counter() - started
+            pair[side] = clock() - started
     return seconds[2:]
 
 
