@@ -24,7 +24,7 @@ FLOORS = {
 """Entry of ``restore/``, its front door, or app -> floor; the twin of the table in CONTRIBUTING.md."""
 INSIDE = {key for key, floor in FLOORS.items() if floor < 7}
 SIDEWAYS = {
-    "nn": ["arithmetic", "convolution", "layers", "pooling", "blocks", "manual"],
+    "nn": ["reach", "arithmetic", "convolution", "layers", "pooling", "blocks", "manual"],
     "filters": ["base", "kernels", "array", "tensor"],
     "training": ["optim", "objectives", "imitate", "config", "recipes", "engine"],
     "restore_cli": ["base", "photos", "demo", "models", "backbones", "train", "web"],
