@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from restore_cli import demo, models, photos, train, web
+from restore_cli import backbones, demo, models, photos, train, web
 from restore_cli.base import say
 
 __all__ = ["app", "main"]
@@ -45,6 +45,7 @@ def _version(*, on: bool) -> None:
 
 for command in (demo.demo, photos.inpaint, photos.denoise, models.models, train.train, web.web):
     app.command()(command)
+app.add_typer(backbones.app, name="backbones")
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
