@@ -107,6 +107,36 @@ class Restorer:
             ]
         )
 
+    def filter(self, image: Kind, name: str, *, strength: float = 0.5, progress: Progress | None = None) -> Any:
+        """Imitate a slow filter of ``restore.filters`` with one network; alpha stays as it was.
+
+        Args:
+            image: A path, a Picture, a PIL image, an array (H, W) or (H, W, C), or a tensor (C, H, W) or (N, C, H, W);
+                see ``restore.kinds.unpack``.
+            name: "bilateral", "non_local_means", "total_variation", "beauty", "smooth_l0" or "local_laplacian".
+            strength: From 0 to 1, in the range that ``restore.networks.filtering.OPERATORS`` names.
+            progress: Called with the fraction done, 0 to 1.
+
+        Returns:
+            The same kind as ``image``; a Picture for a path. Floats are neither clipped nor quantised.
+
+        Raises:
+            TypeError: ``image`` is no picture.
+            ValueError: ``name`` is unknown, or ``strength`` is out of its range.
+            ImageError: A file cannot be read, or a picture has a form that is not taken (also a ValueError).
+            WeightsError: The network's weight cannot be used.
+            MemoryError: The smallest tile does not fit.
+        """
+        pictures, repack = kinds.unpack(image)
+        runtime = self.runtime("filter")
+        function = functools.partial(TASKS["filter"].function, runtime=runtime, name=name, strength=strength, tile=self.tile)
+        return repack(
+            [
+                picture.replace(pixels=function(picture.pixels, linear=picture.is_linear, progress=share))
+                for picture, share in zip(pictures, _shares(progress, len(pictures)), strict=True)
+            ]
+        )
+
     def runtime(self, task: str) -> Runtime:
         """The network of a task, ready to run; loaded once.
 

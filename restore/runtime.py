@@ -35,19 +35,21 @@ class Runtime:
         self._network = network.eval().to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.multiple_of, self.min_size, self.halo = network.multiple_of, network.min_size, network.halo
 
-    def __call__(self, image: np.ndarray, condition: np.ndarray | float) -> np.ndarray:
+    def __call__(self, image: np.ndarray, condition: np.ndarray | float | tuple[int, float]) -> np.ndarray:
         """Run the network.
 
         Args:
             image: (H, W, 3) float32, nominally in [0, 1]; H and W multiples of ``multiple_of``.
-            condition: What the network takes beside the picture: a mask (H, W, 1) float32, 1 = repair; or a noise level in [0, 1].
+            condition: What the network takes beside the picture: a mask (H, W, 1) float32, 1 = repair; a noise level in
+                [0, 1]; or the number of a filter in ``restore.networks.filtering.OPERATORS`` and its strength in [0, 1].
 
         Returns:
             (H, W, 3) float32, not clipped.
         """
         with torch.inference_mode(), torch.autocast(torch.device(self.device).type, torch.bfloat16, enabled=self._dtype is not None):
-            second = self._tensor(condition) if isinstance(condition, np.ndarray) else condition
-            output = self._network(self._tensor(image), second)  # (1, 3, H, W)
+            others = condition if isinstance(condition, tuple) else (condition,)
+            given = [self._tensor(other) if isinstance(other, np.ndarray) else other for other in others]
+            output = self._network(self._tensor(image), *given)  # (1, 3, H, W)
         return output[0].permute(1, 2, 0).float().cpu().numpy()
 
     def _tensor(self, array: np.ndarray) -> torch.Tensor:

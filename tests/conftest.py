@@ -19,7 +19,7 @@ def _offline() -> Iterator[None]:
 
 @pytest.fixture
 def tiny_weights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder with a manifest and tiny random networks "denoise" and "inpaint", in the place of the shipped weights."""
+    """A folder with a manifest and tiny random networks "denoise", "inpaint" and "filters", in the place of the shipped weights."""
     import torch
     from safetensors.torch import save
 
@@ -29,8 +29,13 @@ def tiny_weights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     folder.mkdir()
     lines = ["version = 1"]
     torch.manual_seed(0)
-    for name, network in (("denoise", "restoration"), ("inpaint", "inpainting")):
-        options = {"widths": [8, 8], "down": [1, 1], "up": [1, 1]}
+    stages = {"widths": [8, 8], "down": [1, 1], "up": [1, 1]}
+    layers = {"width": 8, "dilations": [1, 2]}
+    for name, task, network, options in (
+        ("denoise", "denoise", "restoration", stages),
+        ("inpaint", "inpaint", "inpainting", stages),
+        ("filters", "filter", "filtering", layers),
+    ):
         built = networks.build(network, options)
         for parameter in built.parameters():
             torch.nn.init.normal_(parameter, std=0.05)
@@ -39,8 +44,8 @@ def tiny_weights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         lines += [
             f"[{name}]",
             f'network = "{network}"',
-            "options = { widths = [8, 8], down = [1, 1], up = [1, 1] }",
-            f'task = "{name}"',
+            "options = { " + ", ".join(f"{key} = {value}" for key, value in options.items()) + " }",
+            f'task = "{task}"',
             f'file = "{name}.safetensors"',
             f'sha256 = "{hashlib.sha256(content).hexdigest()}"',
             f"bytes = {len(content)}",
@@ -55,18 +60,18 @@ def tiny_weights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture
 def tiny_classifier(tiny_weights: Path) -> Path:
-    """The folder of ``tiny_weights`` with a third entry, "tiny": a random resnet18 that names three classes."""
+    """The folder of ``tiny_weights`` with a third entry, "tiny": a random resnet8 that names three classes."""
     import torch
     from safetensors.torch import save
 
     from restore import backbones
 
     torch.manual_seed(0)
-    content = save(backbones.build("resnet18", num_classes=3).state_dict())
+    content = save(backbones.build("resnet8", num_classes=3).state_dict())
     (tiny_weights / "tiny.safetensors").write_bytes(content)
     lines = [
         "\n[tiny]",
-        'network = "resnet18"',
+        'network = "resnet8"',
         "options = { num_classes = 3 }",
         'task = "classify"',
         'file = "tiny.safetensors"',

@@ -47,7 +47,11 @@ def arrays_of(result: object) -> list[np.ndarray]:
 
 @pytest.mark.parametrize("task", TASKS)
 def test_same_kind_same_result(task: str, small: Restorer, tmp_path: Path) -> None:
-    function = {"inpaint": lambda image: small.inpaint(image, MASK), "denoise": lambda image: small.denoise(image, sigma=20)}[task]
+    function = {
+        "inpaint": lambda image: small.inpaint(image, MASK),
+        "denoise": lambda image: small.denoise(image, sigma=20),
+        "filter": lambda image: small.filter(image, "bilateral"),
+    }[task]
     expected = function(PHOTO)
     assert (expected != PHOTO).any()
     for name, image in kinds_of(PHOTO, tmp_path).items():
@@ -71,6 +75,7 @@ def test_outside_the_mask_and_alpha_stay(method: str, channels: int, dtype: type
     if channels in (2, 4):
         np.testing.assert_array_equal(result[..., -1], image[..., -1])
         np.testing.assert_array_equal(small.denoise(image, sigma=9)[..., -1], image[..., -1])
+        np.testing.assert_array_equal(small.filter(image, "beauty")[..., -1], image[..., -1])
 
 
 def test_a_file_keeps_what_it_says(small: Restorer, tmp_path: Path) -> None:
@@ -87,6 +92,7 @@ def test_any_size(shape: tuple[int, int], small: Restorer) -> None:
     for image in (np.zeros(shape, np.uint8), np.zeros((*shape, 3), np.float32)):
         assert small.denoise(image, sigma=5).shape == image.shape
         assert small.denoise(image).shape == image.shape
+        assert small.filter(image, "smooth_l0").shape == image.shape
         if shape != (1, 1):
             holes = np.zeros(shape, bool)
             holes[0, 0] = True
@@ -104,7 +110,11 @@ def test_floats_come_back_unquantised_and_beyond_the_range(small: Restorer) -> N
 
 def test_linear_pictures(small: Restorer, monkeypatch: pytest.MonkeyPatch) -> None:
     picture = Picture.from_array(PHOTO)
-    for function in (lambda: small.denoise(picture, sigma=20), lambda: small.inpaint(picture, MASK)):
+    for function in (
+        lambda: small.denoise(picture, sigma=20),
+        lambda: small.inpaint(picture, MASK),
+        lambda: small.filter(picture, "bilateral"),
+    ):
         encoded = function().pixels
         with monkeypatch.context() as patch:
             patch.setattr(Picture, "is_linear", property(lambda self: True))

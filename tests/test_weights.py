@@ -31,7 +31,7 @@ def change(folder: Path, old: str, new: str) -> None:
 
 def test_entries(tiny_weights: Path) -> None:
     entries = weights.entries(tiny_weights)
-    assert list(entries) == ["denoise", "inpaint"]
+    assert list(entries) == ["denoise", "inpaint", "filters"]
     assert entries["denoise"].options == {"widths": [8, 8], "down": [1, 1], "up": [1, 1]}
     assert entries["denoise"].scores == {}
     assert entries["denoise"].classes == ()
@@ -71,7 +71,7 @@ def test_missing_file(tiny_weights: Path) -> None:
 
 
 def test_unknown_name(tiny_weights: Path) -> None:
-    with pytest.raises(WeightsError, match="weight 'colour' is unknown; expected one of denoise, inpaint"):
+    with pytest.raises(WeightsError, match="weight 'colour' is unknown; expected one of denoise, inpaint, filters"):
         weights.load("colour", place=tiny_weights)
 
 
@@ -138,7 +138,10 @@ def test_shipped_weights_are_small() -> None:
     assert sum(path.stat().st_size for path in weights.folder().iterdir()) < 40e6
 
 
-@pytest.mark.parametrize("task", TASKS.values(), ids=lambda task: task.name)
+UNPUBLISHED = pytest.mark.xfail("filters" not in SHIPPED, reason="the network of the learned filters is still in training")
+
+
+@pytest.mark.parametrize("task", [pytest.param(task, marks=UNPUBLISHED) if task.name == "filter" else task for task in TASKS.values()])
 def test_every_task_has_its_weight(task) -> None:
     assert SHIPPED[task.weight].task == task.name
 
@@ -154,7 +157,7 @@ def test_shipped_weight(name: str) -> None:
         return
     assert network.takes_mask == TASKS[entry.task].takes_mask
     side = networks.build(entry.network, dict(entry.options)).multiple_of * 2
-    condition = np.ones((side, side, 1), np.float32) if network.takes_mask else 0.1
+    condition = {"inpaint": np.ones((side, side, 1), np.float32), "denoise": 0.1, "filter": (1, 0.5)}[entry.task]
     assert Runtime(network, device="cpu")(np.full((side, side, 3), 0.5, np.float32), condition).shape == (side, side, 3)
 
 

@@ -1,7 +1,7 @@
 """The table of tasks: what the Restorer, the command line and the page offer.
 
 >>> sorted(TASKS)
-['denoise', 'inpaint']
+['denoise', 'filter', 'inpaint']
 """
 
 from collections.abc import Callable
@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from restore.tasks.denoise import denoise
+from restore.tasks.filter import filter
 from restore.tasks.inpaint import inpaint
 
 
@@ -35,6 +36,7 @@ class Task:
 TASKS = {
     "inpaint": Task("inpaint", inpaint, "inpaint", True, "fill what a mask marks: scratches, text, stains, things"),
     "denoise": Task("denoise", denoise, "denoise", False, "remove noise, of a level that is given or estimated"),
+    "filter": Task("filter", filter, "filters", False, "imitate a slow filter, of a strength that is given"),
 }
 
-__all__ = ["TASKS", "Task", "denoise", "inpaint"]
+__all__ = ["TASKS", "Task", "denoise", "filter", "inpaint"]
