@@ -70,6 +70,25 @@ def feature_figure(maps: Sequence[np.ndarray], *, columns: int = 8) -> np.ndarra
     return sheet(pictures, captions, columns=columns)
 
 
+def responses(net: Backbone, x: torch.Tensor, *, layer: str | None = None) -> np.ndarray:
+    """How strongly each unit answers to pictures.
+
+    Args:
+        net: Any encoder.
+        x: (N, C, H, W), as ``net.preprocess`` makes it.
+        layer: Name of a module, as ``named_modules`` has it: the means of its channels over all places; None: the logits.
+
+    Returns:
+        (N, K) float32.
+
+    Raises:
+        ValueError: The layer is not there.
+    """
+    with _undisturbed(net), torch.no_grad():
+        found, logits = _forward(net, x, layer)
+        return _means(logits if layer is None else found[-1]).float().cpu().numpy()
+
+
 def kernels(net: nn.Module) -> np.ndarray:
     """The kernels of the first convolution, (K, C, h, w) float32.
 
@@ -147,7 +166,7 @@ def cam_figure(picture: np.ndarray, cams: Sequence[np.ndarray], captions: Sequen
         (h, w, 3) uint8.
     """
     light = picture.mean(2, keepdims=True)
-    overlays = [0.4 * light + 0.6 / 255 * heat(cam) for cam in cams]
+    overlays = [0.35 * light + 0.65 / 255 * heat(cam) for cam in cams]
     return picture_figure([picture, *overlays], captions)
 
 
@@ -206,8 +225,7 @@ def maximise(
         for _ in range(steps):
             shift = torch.randint(-jitter, jitter + 1, (2,), generator=draw).tolist()
             found, logits = _forward(net, net.normalise(_picture(spectrum, width).roll(shift, (2, 3))), layer)
-            outputs = logits if layer is None else found[-1]
-            outputs = outputs.reshape(*outputs.shape[:2], -1).mean(2)  # (U, K)
+            outputs = _means(logits if layer is None else found[-1])  # (U, K)
             _check(units, outputs.shape[1], "unit")
             spectrum.grad = torch.autograd.grad(-outputs.gather(1, chosen).sum(), spectrum)[0]
             ascent.step()
@@ -225,6 +243,11 @@ def _picture(spectrum: torch.Tensor, width: int) -> torch.Tensor:
     waves = torch.view_as_complex(spectrum) * 0.2 * frequency**-1.5
     x = torch.fft.irfft2(waves, (height, width), norm="ortho")
     return torch.sigmoid(x + 2 * x.mean(1, keepdim=True))
+
+
+def _means(maps: torch.Tensor) -> torch.Tensor:
+    """The mean of each unit over all places: (N, K, ...) -> (N, K)."""
+    return maps.reshape(*maps.shape[:2], -1).mean(2)
 
 
 def _check(wanted: Sequence[int], number: int, what: str) -> None:

@@ -15,7 +15,7 @@ PAPER, INK = (250, 249, 246), (45, 45, 45)
 GAP, LINE = 12, 32
 """Pixels around pictures, and the height of a caption."""
 
-HEAT = np.array([(0, 0, 4), (81, 18, 124), (183, 55, 121), (252, 137, 97), (252, 253, 191)])
+HEAT = np.array([(0, 0, 0), (80, 20, 120), (185, 55, 110), (250, 130, 50), (255, 235, 60)])
 """Colours of 0, 1/4, 1/2, 3/4 and 1 in ``heat``: dark to light, so that they read in grey too."""
 
 
@@ -97,10 +97,10 @@ def grey(values: np.ndarray) -> np.ndarray:
 
 
 def heat(values: np.ndarray) -> np.ndarray:
-    """Show numbers (H, W) in [0, 1] as colours from black over purple and orange to light yellow; (H, W, 3) uint8.
+    """Show numbers (H, W) in [0, 1] as colours from black over purple and orange to yellow; (H, W, 3) uint8.
 
     >>> heat(np.array([[0.0, 1.0]]))[0].tolist()
-    [[0, 0, 4], [252, 253, 191]]
+    [[0, 0, 0], [255, 235, 60]]
     """
     stops = np.linspace(0, 1, len(HEAT))
     return from_float(np.stack([np.interp(values, stops, HEAT[:, i] / 255) for i in range(3)], axis=-1), np.uint8)

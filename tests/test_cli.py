@@ -104,7 +104,7 @@ finally:
         after = resource.getrusage(resource.RUSAGE_CHILDREN)
         seconds.append(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
     assert done.stdout.splitlines()[-1] == "heavy: []"
-    assert all(name in done.stdout for name in ("demo", "inpaint", "denoise", "models", "train", "web"))
+    assert all(name in done.stdout for name in ("demo", "inpaint", "denoise", "classify", "explain", "models", "train", "web"))
     assert min(seconds) < 0.5
 
 

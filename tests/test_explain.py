@@ -147,6 +147,13 @@ def test_feature_maps_are_those_of_the_network(resnet: Backbone) -> None:
         np.testing.assert_array_equal(ours, theirs[0].numpy())
 
 
+def test_responses_are_logits_or_means(resnet: Backbone) -> None:
+    x = torch.randn(2, 3, 64, 96)
+    with torch.no_grad():
+        np.testing.assert_array_equal(explain.responses(resnet, x), resnet(x).numpy())
+        np.testing.assert_allclose(explain.responses(resnet, x, layer="layer3"), resnet.features(x)[3].mean((2, 3)).numpy(), rtol=1e-5)
+
+
 def test_kernels_are_those_of_the_first_convolution(resnet: Backbone) -> None:
     weights = explain.kernels(resnet)
     np.testing.assert_array_equal(weights, resnet.conv1.weight.detach().numpy())
@@ -194,6 +201,7 @@ def test_it_works_where_gradients_are_off_and_parameters_frozen(context) -> None
         (lambda net, x: explain.grad_cam(net, x, target=10), "class 10 is not there; expected 0 to 9"),
         (lambda net, x: explain.grad_cam(net, x, target=-1), "class -1 is not there"),
         (lambda net, x: explain.grad_cam(net, x, layer="layer9"), "no module is called 'layer9'; expected one of conv1, bn1"),
+        (lambda net, x: explain.responses(net, x, layer="layer9"), "no module is called 'layer9'"),
         (lambda net, x: explain.grad_cam(net, x, layer=""), "no module is called ''"),
         (lambda net, x: explain.grad_cam(net, x, layer="fc"), r"fc gives \(1, 10\); expected maps \(N, K, h, w\) of more than one pixel"),
         (lambda net, x: explain.grad_cam(backbones.build("mlp"), torch.zeros(1, 1, 28, 28)), "the network gives .*; expected maps"),
@@ -244,8 +252,8 @@ def test_grad_cam_over_the_picture() -> None:
     assert page.shape == (12 + 224 + 32, 2 * 224 + 36, 3)
     assert (page[12:236, 12:236] == 128).all()
     over = page[12:236, 248:472].astype(int)
-    assert (over[:112] == np.rint(255 * 0.4 * 0.5 + 0.6 * np.array([252, 253, 191]))).all()
-    assert over[112:].max() < 60
+    assert (over[:112] == np.rint(255 * 0.35 * 0.5 + 0.65 * np.array([255, 235, 60]))).all()
+    assert over[112:].max() < 50
 
 
 def test_what_the_network_saw(resnet: Backbone) -> None:

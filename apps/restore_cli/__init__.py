@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from restore_cli import backbones, demo, models, photos, train, web
+from restore_cli import backbones, classify, demo, explain, models, photos, train, web
 from restore_cli.base import say
 
 __all__ = ["app", "main"]
@@ -43,7 +43,7 @@ def _version(*, on: bool) -> None:
         raise typer.Exit
 
 
-for command in (demo.demo, photos.inpaint, photos.denoise, models.models, train.train, web.web):
+for command in (demo.demo, photos.inpaint, photos.denoise, classify.classify, explain.explain, models.models, train.train, web.web):
     app.command()(command)
 app.add_typer(backbones.app, name="backbones")
 
