@@ -100,9 +100,9 @@ def test_without_classifier_the_map_is_averaged():
     assert list(net.layers())[-1] == "conv5_2"
 
 
-@pytest.mark.parametrize(("name", "layers"), [("vgg11", 2), ("vgg11_cifar", 1)])
-def test_dropout(name, layers):
-    assert [module.p for module in of_type(on_meta(name), nn.Dropout)] == [0.5] * layers
+@pytest.mark.parametrize(("name", "layers", "default"), [("vgg11", 2, 0.5), ("vgg11_cifar", 1, 0.0)])
+def test_dropout(name, layers, default):
+    assert [module.p for module in of_type(on_meta(name), nn.Dropout)] == [default] * layers
     assert [module.p for module in of_type(on_meta(name, dropout=0.1), nn.Dropout)] == [0.1] * layers
     with pytest.raises(ValueError, match="between 0 and 1, but got 2"):
         on_meta(name, dropout=2.0)
