@@ -76,3 +76,10 @@ def pad(pixels: np.ndarray, window: tuple[int, ...], border: str) -> tuple[np.nd
     padded = cv2.copyMakeBorder(pixels, down, down, right, right, BORDERS[border])
     height, width = pixels.shape[:2]
     return padded, lambda result: np.ascontiguousarray(result[down : down + height, right : right + width])
+
+
+def saturate(values: np.ndarray, dtype: np.dtype) -> np.ndarray:
+    """Float samples on the scale of ``dtype`` in that type: integers rounded and clipped."""
+    if dtype == np.float32:
+        return values.astype(np.float32, copy=False)
+    return np.rint(np.clip(values, 0, full_scale(dtype))).astype(dtype)

@@ -28,9 +28,8 @@ def smooth_l0(image: np.ndarray, *, strength: float = 0.02, kappa: float = 2.0) 
     unit = np.atleast_3d(to_float(pixels))  # (H, W, C)
     height, width, channels = unit.shape
     mirrored = cv2.copyMakeBorder(unit, 0, height, 0, width, cv2.BORDER_REFLECT).reshape(2 * height, 2 * width, channels)
-    frequency = np.fft.fft2(mirrored, axes=(0, 1))
+    frequency = np.fft.rfft2(mirrored, axes=(0, 1))
     turns = (2 * np.sin(np.pi * np.fft.fftfreq(2 * height))) ** 2, (2 * np.sin(np.pi * np.fft.rfftfreq(2 * width))) ** 2
-    frequency = frequency[:, : width + 1]
     squared = (turns[0][:, None] + turns[1])[..., None]
     beta = 2 * strength
     while beta < 1e5:

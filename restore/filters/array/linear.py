@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 
 from restore.filters import kernels
-from restore.filters.array.base import bordered, correlate, take
+from restore.filters.array.base import bordered, correlate, saturate, take
 from restore.filters.base import as_kernel, check_number, check_size
 from restore.levels import full_scale
 
@@ -98,8 +98,8 @@ def unsharp(image: np.ndarray, *, sigma: float = 2.0, amount: float = 1.0, thres
     smooth = blur(pixels, sigma, border)
     sharp = cv2.addWeighted(pixels, 1 + amount, smooth, -amount, 0)
     if threshold:
-        difference = cv2.absdiff(pixels, smooth)
-        sharp = np.where(difference > threshold / 255 * full_scale(pixels.dtype), sharp, pixels)
+        weak = cv2.absdiff(pixels, smooth) <= threshold / 255 * full_scale(pixels.dtype)
+        sharp = cv2.copyTo(pixels, weak.view(np.uint8), sharp)
     return give(sharp)
 
 
@@ -148,13 +148,6 @@ def gabor(image: np.ndarray, *, wavelength: float = 8.0, count: int = 8, border:
     bank = (kernels.gabor(wavelength, 180 * i / count) for i in range(int(count)))
     strongest = np.maximum.reduce([np.abs(correlate(signed, kernel, border=border)) for kernel in bank])
     return give(saturate(strongest, pixels.dtype))
-
-
-def saturate(values: np.ndarray, dtype: np.dtype) -> np.ndarray:
-    """Float samples on the scale of ``dtype`` in that type: integers rounded and clipped."""
-    if dtype == np.float32:
-        return values.astype(np.float32, copy=False)
-    return np.rint(np.clip(values, 0, full_scale(dtype))).astype(dtype)
 
 
 def custom(

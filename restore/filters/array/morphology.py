@@ -20,30 +20,22 @@ def erosion(image: np.ndarray, *, size: int = 3, shape: str = "square", border: 
     >>> erosion(np.array([[9, 9, 1, 9, 9]], np.uint8))
     array([[9, 1, 1, 1, 9]], dtype=uint8)
     """
-    footprint = kernels.footprint(size, shape)
-    pixels, give = take(image)
-    return give(erode(pixels, footprint, border))
+    return morph(image, cv2.MORPH_ERODE, kernels.footprint(size, shape), border)
 
 
 def dilation(image: np.ndarray, *, size: int = 3, shape: str = "square", border: str = "reflect") -> np.ndarray:
     """The brightest pixel under the shape: dark specks go, bright areas grow. Raises as ``erosion``."""
-    footprint = kernels.footprint(size, shape)
-    pixels, give = take(image)
-    return give(dilate(pixels, footprint, border))
+    return morph(image, cv2.MORPH_DILATE, kernels.footprint(size, shape), border)
 
 
 def opening(image: np.ndarray, *, size: int = 3, shape: str = "square", border: str = "reflect") -> np.ndarray:
     """Erosion, then dilation: bright specks that the shape does not fit into go, the rest stays. Raises as ``erosion``."""
-    footprint = kernels.footprint(size, shape)
-    pixels, give = take(image)
-    return give(dilate(erode(pixels, footprint, border), footprint, border))
+    return morph(image, cv2.MORPH_OPEN, kernels.footprint(size, shape), border)
 
 
 def closing(image: np.ndarray, *, size: int = 3, shape: str = "square", border: str = "reflect") -> np.ndarray:
     """Dilation, then erosion: dark specks that the shape does not fit into go, the rest stays. Raises as ``erosion``."""
-    footprint = kernels.footprint(size, shape)
-    pixels, give = take(image)
-    return give(erode(dilate(pixels, footprint, border), footprint, border))
+    return morph(image, cv2.MORPH_CLOSE, kernels.footprint(size, shape), border)
 
 
 def top_hat(image: np.ndarray, *, size: int = 9, shape: str = "square", border: str = "reflect") -> np.ndarray:
@@ -52,23 +44,16 @@ def top_hat(image: np.ndarray, *, size: int = 9, shape: str = "square", border: 
     >>> top_hat(np.array([[5, 5, 9, 5, 5]], np.uint8), size=3)
     array([[0, 0, 4, 0, 0]], dtype=uint8)
     """
-    footprint = kernels.footprint(size, shape)
-    pixels, give = take(image)
-    return give(cv2.subtract(pixels, dilate(erode(pixels, footprint, border), footprint, border)))
+    return morph(image, cv2.MORPH_TOPHAT, kernels.footprint(size, shape), border)
 
 
 def black_hat(image: np.ndarray, *, size: int = 9, shape: str = "square", border: str = "reflect") -> np.ndarray:
     """The closing minus the picture: dark specks smaller than the shape, such as dust, bright on black. Raises as ``erosion``."""
-    footprint = kernels.footprint(size, shape)
+    return morph(image, cv2.MORPH_BLACKHAT, kernels.footprint(size, shape), border)
+
+
+def morph(image: np.ndarray, operation: int, footprint: np.ndarray, border: str) -> np.ndarray:
+    """One of OpenCV's operations; its default constant is the one that does not count. Two passes reach twice as far as one."""
     pixels, give = take(image)
-    return give(cv2.subtract(erode(dilate(pixels, footprint, border), footprint, border), pixels))
-
-
-def erode(pixels: np.ndarray, footprint: np.ndarray, border: str) -> np.ndarray:
-    """The erosion of checked pixels; OpenCV's default constant is the one that does not count."""
-    return bordered(lambda p, code: cv2.erode(p, footprint, borderType=code), pixels, footprint.shape, border)
-
-
-def dilate(pixels: np.ndarray, footprint: np.ndarray, border: str) -> np.ndarray:
-    """The dilation of checked pixels."""
-    return bordered(lambda p, code: cv2.dilate(p, footprint, borderType=code), pixels, footprint.shape, border)
+    reach = 2 * len(footprint), 2 * len(footprint)
+    return give(bordered(lambda p, code: cv2.morphologyEx(p, operation, footprint, borderType=code), pixels, reach, border))

@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 
 from restore.filters.array.base import bordered, pad, take
-from restore.filters.base import check_number, check_size
+from restore.filters.base import check_border, check_number, check_size
 from restore.levels import from_float, to_float
 
 
@@ -16,7 +16,8 @@ def median(image: np.ndarray, *, size: int = 3, border: str = "reflect") -> np.n
     """
     check_size("size", size)
     pixels, give = take(image)
-    padded, crop = pad(pixels, (size, size), border)
+    check_border(border)
+    padded, crop = (pixels, np.asarray) if border == "replicate" else pad(pixels, (size, size), border)  # OpenCV's replicates
     if pixels.dtype == np.uint8 or size <= 5:
         return give(crop(cv2.medianBlur(padded, size)))
     from scipy.ndimage import median_filter
