@@ -7,6 +7,8 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from importlib import import_module
+from importlib.util import find_spec
 
 from restore.filters.array import deblur, detail, edges, linear, match, morphology, smoothing, tone
 
@@ -22,6 +24,12 @@ class Filter:
 
     array: Callable
     group: str
+
+    @property
+    def tensor(self) -> Callable | None:
+        """``tensor(x, *, options)`` on (N, C, H, W), the function of the same name in the file of the same name; None: there is none."""
+        file = self.array.__module__.replace(".array.", ".tensor.")
+        return getattr(import_module(file), self.array.__name__, None) if find_spec(file) else None
 
     @property
     def summary(self) -> str:
