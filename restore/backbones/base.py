@@ -13,6 +13,8 @@ from restore.nn.layers import AvgPool2d, MaxPool2d, pair
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
+CIFAR_MEAN = (0.4914, 0.4822, 0.4465)
+CIFAR_STD = (0.2470, 0.2435, 0.2616)
 
 
 class Family(Protocol):
@@ -63,7 +65,7 @@ class Backbone(nn.Module):
         raise NotImplementedError
 
     def classify(self, x: torch.Tensor) -> torch.Tensor:
-        """Logits (N, num_classes) from the coarsest map; that map itself where the network was built without a classifier."""
+        """Logits (N, num_classes) from the coarsest map; without a classifier that map pooled, or the last hidden layer, (N, C)."""
         raise NotImplementedError
 
     def features(self, x: torch.Tensor) -> list[torch.Tensor]:
@@ -119,6 +121,10 @@ class Backbone(nn.Module):
         rows, columns = self.input_size
         top, left = round((size[0] - rows) / 2), round((size[1] - columns) / 2)
         return self.normalise(x[..., top : top + rows, left : left + columns])
+
+    def fit_cifar(self) -> None:
+        """Take pictures of 32x32 with CIFAR-10's mean and standard deviation."""
+        self.input_size, self.resize_size, self.mean, self.std = (32, 32), 32, CIFAR_MEAN, CIFAR_STD
 
     def freeze(self, until: str | None = None) -> "Backbone":
         """Stop training everything before ``until``; frozen normalisations keep their statistics in ``train()`` too.
@@ -205,6 +211,16 @@ def dilate_kernel(module: nn.Conv2d | MaxPool2d | AvgPool2d, factor: int, *, kee
     if not isinstance(module, nn.Conv2d):
         module.every = factor * stride
     return factor * stride
+
+
+class HalfRange(nn.Module):
+    """Pictures normalised by ImageNet's mean and deviation, (N, 3, H, W), to [-1, 1], as the weights ported from TensorFlow want them."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """The same values by mean 0.5 and deviation 0.5."""
+        scale = x.new_tensor([s / 0.5 for s in IMAGENET_STD]).reshape(-1, 1, 1)
+        shift = x.new_tensor([(m - 0.5) / 0.5 for m in IMAGENET_MEAN]).reshape(-1, 1, 1)
+        return x * scale + shift
 
 
 def adapt_input(weight: torch.Tensor, in_channels: int) -> torch.Tensor:

@@ -16,8 +16,6 @@ from restore.nn.layers import AvgPool2d, MaxPool2d, activation_layer, norm_layer
 
 PAPER = "Huang, Liu, van der Maaten, Weinberger 2017, Densely Connected Convolutional Networks"
 
-CIFAR_MEAN = (0.4914, 0.4822, 0.4465)
-CIFAR_STD = (0.2470, 0.2435, 0.2616)
 
 
 class Variant(NamedTuple):
@@ -138,7 +136,7 @@ class DenseNet(Backbone):
         super().__init__()
         growth, depths, channels, compressed, cifar = variant
         if cifar:
-            self.input_size, self.resize_size, self.mean, self.std = (32, 32), 32, CIFAR_MEAN, CIFAR_STD
+            self.fit_cifar()
             self.channels, self.reductions = [], []
             layers: dict[str, nn.Module] = {"conv0": nn.Conv2d(in_channels, channels, 3, padding=1, bias=norm == "none")}
         else:

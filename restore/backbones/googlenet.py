@@ -4,7 +4,6 @@
 has 5x5, a smaller last pooling, no response normalisation.
 """
 
-from collections import OrderedDict
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -12,8 +11,9 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from restore.backbones.base import IMAGENET_MEAN, IMAGENET_STD, Backbone, pair
-from restore.nn.layers import MaxPool2d, local_response_norm, norm_layer
+from restore.backbones.base import Backbone, HalfRange
+from restore.nn.blocks import ConvNorm
+from restore.nn.layers import MaxPool2d, local_response_norm
 
 PAPER = "Szegedy, Liu, Jia, Sermanet, Reed, Anguelov, Erhan, Vanhoucke, Rabinovich 2014, Going Deeper with Convolutions"
 
@@ -43,18 +43,6 @@ VARIANTS = {
 }
 
 TORCHVISION = ("googlenet",)
-
-
-class ConvNorm(nn.Sequential):
-    """Convolution, normalisation, ReLU: (N, in_channels, H, W) -> (N, width, H', W'); a bias only without normalisation.
-
-    >>> ConvNorm(3, 8, 3, padding=1)(torch.zeros(1, 3, 6, 6)).shape
-    torch.Size([1, 8, 6, 6])
-    """
-
-    def __init__(self, in_channels: int, width: int, kernel: int, *, stride: int = 1, padding: int = 0, norm: str = "batch") -> None:
-        conv = nn.Conv2d(in_channels, width, kernel, stride, padding, bias=norm == "none")
-        super().__init__(OrderedDict(conv=conv, bn=norm_layer(norm, width), relu=nn.ReLU(inplace=True)))
 
 
 class Inception(nn.Module):
@@ -110,16 +98,6 @@ class Auxiliary(nn.Module):
         """Logits (N, num_classes) from a map (N, in_channels, H, W)."""
         x = self.conv(self.avgpool(x)).flatten(1)  # (N, 128 * 4 * 4)
         return self.fc2(self.dropout(F.relu(self.fc1(x))))
-
-
-class HalfRange(nn.Module):
-    """Pictures normalised by ImageNet's mean and deviation, (N, 3, H, W), to [-1, 1], as the weights ported from TensorFlow want them."""
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """The same values by mean 0.5 and deviation 0.5."""
-        scale = x.new_tensor([s / 0.5 for s in IMAGENET_STD]).reshape(-1, 1, 1)
-        shift = x.new_tensor([(m - 0.5) / 0.5 for m in IMAGENET_MEAN]).reshape(-1, 1, 1)
-        return x * scale + shift
 
 
 class GoogLeNet(Backbone):

@@ -12,7 +12,6 @@ makes v3, as do RMSProp and label smoothing. The paper leaves open, or contradic
 - the cost: table 3 has 3.8 G multiplications for v2 and 4.8 G for v3, whose published weights make 5.7 G; v2 by table 1 makes 6.2 G.
 """
 
-from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
@@ -20,8 +19,9 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from restore.backbones.base import IMAGENET_MEAN, IMAGENET_STD, Backbone, pair
-from restore.nn.layers import AvgPool2d, MaxPool2d, norm_layer
+from restore.backbones.base import Backbone, HalfRange
+from restore.nn.blocks import ConvNorm
+from restore.nn.layers import AvgPool2d, MaxPool2d, pair
 
 PAPER = "Szegedy, Vanhoucke, Ioffe, Shlens, Wojna 2015, Rethinking the Inception Architecture for Computer Vision"
 
@@ -137,8 +137,7 @@ def conv_norm(in_channels: int, row: Conv, norm: str) -> nn.Sequential:
     """Convolution, normalisation, ReLU; a bias only without normalisation."""
     height, width = pair(row.kernel)
     padding = (height // 2, width // 2) if row.padded else 0
-    conv = nn.Conv2d(in_channels, row.width, (height, width), row.stride, padding, bias=norm == "none")
-    return nn.Sequential(OrderedDict(conv=conv, bn=norm_layer(norm, row.width), relu=nn.ReLU(inplace=True)))
+    return ConvNorm(in_channels, row.width, (height, width), stride=row.stride, padding=padding, norm=norm)
 
 
 class Inception(nn.Module):
@@ -220,16 +219,6 @@ class Auxiliary(nn.Module):
             raise ValueError(f"the auxiliary classifier's map is {height}x{width}; expected at least 17x17, of pictures of 299x299")
         x = self.conv1(self.conv0(F.avg_pool2d(x, 5, 3)))  # (N, 768, 1, 1) of 17x17
         return self.fc(F.adaptive_avg_pool2d(x, 1).flatten(1))
-
-
-class HalfRange(nn.Module):
-    """Pictures normalised by ImageNet's mean and deviation, (N, 3, H, W), to [-1, 1], as the weights ported from TensorFlow want them."""
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """The same values by mean 0.5 and deviation 0.5."""
-        scale = x.new_tensor([s / 0.5 for s in IMAGENET_STD]).reshape(-1, 1, 1)
-        shift = x.new_tensor([(m - 0.5) / 0.5 for m in IMAGENET_MEAN]).reshape(-1, 1, 1)
-        return x * scale + shift
 
 
 class InceptionNet(Backbone):

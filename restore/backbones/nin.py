@@ -14,8 +14,6 @@ from restore.nn.layers import MaxPool2d, activation_layer, norm_layer
 from restore.nn.pyramid import Pyramid
 
 PAPER = "Lin, Chen, Yan 2013, Network In Network"
-CIFAR_MEAN = (0.4914, 0.4822, 0.4465)
-CIFAR_STD = (0.2470, 0.2435, 0.2616)
 
 
 @dataclass(frozen=True)
@@ -84,7 +82,7 @@ class NiN(Backbone):
         self.channels = [widths[-1] for widths in variant.widths]
         self.reductions = [variant.stride * 2**i for i in range(len(variant.widths))]
         if variant.cifar:
-            self.input_size, self.resize_size, self.mean, self.std = (32, 32), 32, CIFAR_MEAN, CIFAR_STD
+            self.fit_cifar()
         layers: list[nn.Module] = []
         for i, (kernel, widths) in enumerate(zip(variant.kernels, variant.widths, strict=True)):
             if i > 0:

@@ -35,8 +35,6 @@ VARIANTS = {**IMAGENET, **CIFAR}
 
 TORCHVISION = tuple(IMAGENET)
 
-CIFAR_MEAN = (0.4914, 0.4822, 0.4465)
-CIFAR_STD = (0.2470, 0.2435, 0.2616)
 
 Stem = Callable[[int, int], tuple[dict[str, nn.Module], int]]
 """``stem(in_channels, width)``: the modules before the stages, by name and in order, and by how much they reduce the size."""
@@ -198,5 +196,5 @@ def build(
         output_stride=output_stride,
     )
     if small:
-        net.input_size, net.resize_size, net.mean, net.std = (32, 32), 32, CIFAR_MEAN, CIFAR_STD
+        net.fit_cifar()
     return net

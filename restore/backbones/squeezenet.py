@@ -14,8 +14,6 @@ from restore.nn.pyramid import Pyramid
 
 PAPER = "Iandola, Han, Moskewicz, Ashraf, Dally, Keutzer 2016, SqueezeNet: AlexNet-level accuracy with 50x fewer parameters"
 
-CIFAR_MEAN = (0.4914, 0.4822, 0.4465)
-CIFAR_STD = (0.2470, 0.2435, 0.2616)
 
 
 class Variant(NamedTuple):
@@ -115,7 +113,7 @@ class SqueezeNet(Backbone):
         super().__init__()
         channels, kernel, squeezes, cifar = variant
         if cifar:
-            self.input_size, self.resize_size, self.mean, self.std = (32, 32), 32, CIFAR_MEAN, CIFAR_STD
+            self.fit_cifar()
         norm = ("batch" if cifar else "none") if norm is None else norm
         stride, padding = (1, kernel // 2) if cifar else (2, 0)
         layers: list[nn.Module] = [nn.Conv2d(in_channels, channels, kernel, stride, padding, bias=norm == "none")]

@@ -30,8 +30,6 @@ PAPER = "Simonyan, Zisserman 2014, Very Deep Convolutional Networks for Large-Sc
 WIDTHS = (64, 128, 256, 512, 512)
 """Channels of the five blocks."""
 
-CIFAR_MEAN = (0.4914, 0.4822, 0.4465)
-CIFAR_STD = (0.2470, 0.2435, 0.2616)
 
 
 @dataclass(frozen=True)
@@ -107,7 +105,7 @@ class VGG(Backbone):
         super().__init__()
         self.channels, self.reductions = [*WIDTHS, WIDTHS[-1]], [1, 2, 4, 8, 16, 32]
         if configuration.cifar:
-            self.input_size, self.resize_size, self.mean, self.std = (32, 32), 32, CIFAR_MEAN, CIFAR_STD
+            self.fit_cifar()
         if norm is not None:
             configuration = replace(configuration, norm=norm)
         self._modules["features"] = Pyramid(*convolutions(configuration, in_channels=in_channels, activation=activation))

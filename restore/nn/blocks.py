@@ -1,5 +1,6 @@
 """Residual blocks and the decoder that more than one network is formed from."""
 
+from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from itertools import pairwise
 
@@ -10,6 +11,27 @@ from restore.nn.layers import MaxPool2d, activation_layer, norm_layer, resize_to
 
 BlockFactory = Callable[..., nn.Module]
 """Builds a residual block: ``factory(in_channels, width, stride=1, dilation=1)``; the output has ``width * expansion`` channels."""
+
+
+class ConvNorm(nn.Sequential):
+    """Convolution, normalisation, ReLU: (N, in_channels, H, W) -> (N, width, H', W'); a bias only without normalisation.
+
+    >>> ConvNorm(3, 8, 3, padding=1)(torch.zeros(1, 3, 6, 6)).shape
+    torch.Size([1, 8, 6, 6])
+    """
+
+    def __init__(
+        self,
+        in_channels: int,
+        width: int,
+        kernel: int | tuple[int, int],
+        *,
+        stride: int = 1,
+        padding: int | tuple[int, int] = 0,
+        norm: str = "batch",
+    ) -> None:
+        conv = nn.Conv2d(in_channels, width, kernel, stride, padding, bias=norm == "none")
+        super().__init__(OrderedDict(conv=conv, bn=norm_layer(norm, width), relu=nn.ReLU(inplace=True)))
 
 
 class BasicBlock(nn.Module):
