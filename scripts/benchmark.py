@@ -70,9 +70,8 @@ def race_backbones(
     torch.set_num_threads(threads)
     clock = time.process_time if cpu else time.perf_counter
     shared = [name for family in backbones.FAMILIES for name in family.TORCHVISION]
-    typer.echo(
-        f"{batch} x 3 x {size} x {size}, {threads} threads, {runs} runs, torch {torch.__version__}; ms are medians, ratios ours / theirs"
-    )
+    typer.echo(f"{batch} x 3 x {size} x {size}, {threads} threads, {runs} runs, torch {torch.__version__}")
+    typer.echo(f"ms are medians of {'processor' if cpu else 'wall-clock'} time, ratios ours / theirs")
     typer.echo(f"{'network':<16}{'pass':<18}{'ours ms':>10}{'theirs ms':>12}{'of medians':>12}{'quartiles of the pairs':>26}")
     for name in names or ["resnet50", "vgg16"]:
         if name not in shared:
