@@ -125,7 +125,7 @@ def grad_cam(net: Backbone, x: torch.Tensor, *, target: int | Sequence[int] | No
     """Where in a picture a class is seen (Selvaraju et al. 2017, "Grad-CAM: Visual Explanations from Deep Networks").
 
     The maps of a layer are added up, each weighted by the mean gradient of the class's logit with respect to it; what is below 0
-    speaks against the class and is left out.
+    speaks against the class and is left out. The sum is stretched over the picture, a little off where convolutions do not pad.
 
     Args:
         net: Any encoder with a classifier.
