@@ -2,26 +2,38 @@
 
 python scripts/benchmark.py large --megapixels 24
 python scripts/benchmark.py backbones resnet50 vgg16
+python scripts/benchmark.py filters gaussian median --threads 2
 """
 
+import math
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
+from functools import reduce
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
+import cv2
 import numpy as np
 import tifffile
 import torch
 import torchvision
 import typer
-from PIL import ImageCms
-from skimage import data, transform
+from PIL import Image, ImageCms, ImageFilter  # noqa: F401 - named in RACES, as are those below
+from scipy import ndimage  # noqa: F401
+from skimage import data, exposure, feature, filters, morphology, restoration, transform  # noqa: F401
+from torchvision.transforms.v2 import functional as tv  # noqa: F401
 
 from restore import backbones, masks
-from restore.image import Picture, read, write
+from restore.filters import FILTERS, kernels
+from restore.image import Picture, from_float, read, to_float, write
+
+try:
+    import kornia
+except ImportError:
+    kornia = None
 
 app = typer.Typer(help=__doc__, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 
@@ -81,10 +93,380 @@ def race_backbones(
         ours.load_state_dict(theirs.state_dict())
         x = torch.randn(batch, 3, size, size)
         for kind, step in {"forward": forward, "forward+backward": forward_backward}.items():
-            seconds = take_turns(lambda: step(ours, x), lambda: step(theirs, x), runs=runs, clock=clock)  # noqa: B023
+            seconds = take_turns([lambda: step(ours, x), lambda: step(theirs, x)], runs=runs, clock=clock)  # noqa: B023
             ratio, low, high = compare(seconds)
             mine, other = 1000 * np.median(seconds, 0)
             typer.echo(f"{name:<16}{kind:<18}{mine:>10.1f}{other:>12.1f}{ratio:>12.3f}{f'{low:.3f} to {high:.3f}':>26}")
+
+
+LIBRARIES = ("OpenCV", "Pillow", "SciPy", "scikit-image", "torchvision", "kornia")
+SLANT = np.float64([[0, 0, 0], [0, 0, 1], [0, -1, 0]])
+RACES: dict[str, tuple[dict[str, Any], dict[str, str]]] = {
+    "box": (
+        {"size": 5},
+        {
+            "OpenCV": "cv2.blur(image, (5, 5))",
+            "Pillow": "image.filter(ImageFilter.BoxBlur(2))",
+            "SciPy": "ndimage.uniform_filter(image, (5, 5, 1), mode='mirror')",
+            "kornia": "kornia.filters.box_blur(image, 5)",
+        },
+    ),
+    "gaussian": (
+        {"sigma": 2.0},
+        {
+            "OpenCV": "cv2.GaussianBlur(image, (13, 13), 2)",
+            "Pillow": "image.filter(ImageFilter.GaussianBlur(2))",
+            "SciPy": "ndimage.gaussian_filter(image, (2, 2, 0), truncate=3, mode='mirror')",
+            "scikit-image": "filters.gaussian(image, 2, truncate=3, mode='mirror', channel_axis=-1)",
+            "torchvision": "tv.gaussian_blur(image, [13, 13], [2.0, 2.0])",
+            "kornia": "kornia.filters.gaussian_blur2d(image, 13, (2.0, 2.0))",
+        },
+    ),
+    "motion": (
+        {"length": 9.0},
+        {
+            "OpenCV": "cv2.filter2D(image, -1, kernels.motion(9))",
+            "SciPy": "ndimage.correlate(image, kernels.motion(9)[..., None], mode='mirror')",
+            "kornia": "kornia.filters.motion_blur(image, 9, 0.0, 0.0, 'reflect')",
+        },
+    ),
+    "disk": (
+        {"radius": 3.0},
+        {
+            "OpenCV": "cv2.filter2D(image, -1, kernels.disk(3))",
+            "SciPy": "ndimage.correlate(image, kernels.disk(3)[..., None], mode='mirror')",
+            "kornia": "kornia.filters.filter2d(image, weights(kernels.disk(3)))",
+        },
+    ),
+    "unsharp": (
+        {"sigma": 2.0, "amount": 1.0},
+        {
+            "OpenCV": "cv2.addWeighted(image, 2, cv2.GaussianBlur(image, (13, 13), 2), -1, 0)",
+            "Pillow": "image.filter(ImageFilter.UnsharpMask(2, 100, 0))",
+            "scikit-image": "filters.unsharp_mask(image, 2, 1, channel_axis=-1)",
+            "kornia": "kornia.filters.unsharp_mask(image, (13, 13), (2.0, 2.0))",
+        },
+    ),
+    "high_boost": ({"boost": 1.5, "size": 3}, {"OpenCV": "cv2.addWeighted(image, 1.5, cv2.blur(image, (3, 3)), -0.5, 0)"}),
+    "sharpen": (
+        {},
+        {
+            "OpenCV": "cv2.filter2D(image, -1, kernels.SHARPEN)",
+            "Pillow": "image.filter(ImageFilter.Kernel((3, 3), kernels.SHARPEN.ravel(), 1))",
+            "SciPy": "ndimage.correlate(image, kernels.SHARPEN[..., None], mode='mirror')",
+            "kornia": "kornia.filters.filter2d(image, weights(kernels.SHARPEN))",
+        },
+    ),
+    "local_laplacian": ({}, {}),
+    "median": (
+        {"size": 5, "border": "replicate"},
+        {
+            "OpenCV": "cv2.medianBlur(image, 5)",
+            "Pillow": "image.filter(ImageFilter.MedianFilter(5))",
+            "SciPy": "ndimage.median_filter(image, (5, 5, 1), mode='nearest')",
+            "scikit-image": "planes(filters.rank.median, image, np.ones((5, 5)))",
+            "kornia": "kornia.filters.median_blur(image, 5)",
+        },
+    ),
+    "bilateral": (
+        {"sigma_color": 25.0, "sigma_space": 3.0},
+        {
+            "OpenCV": "cv2.bilateralFilter(image, 9, 25, 3)",
+            "scikit-image": "restoration.denoise_bilateral(image, 9, 25 / 255, 3, channel_axis=-1)",
+            "kornia": "kornia.filters.bilateral_blur(image, 9, 25 / 255, (3.0, 3.0))",
+        },
+    ),
+    "guided": ({"radius": 8}, {"kornia": "kornia.filters.guided_blur(image, image, 17, 0.01, separable=True)"}),
+    "non_local_means": (
+        {"strength": 10.0},
+        {
+            "OpenCV": "cv2.fastNlMeansDenoising(image, None, 10, 7, 21)",
+            "scikit-image": "restoration.denoise_nl_means(image, 7, 10, 10 / 255, channel_axis=-1)",
+        },
+    ),
+    "anisotropic": ({"steps": 20}, {}),
+    "total_variation": (
+        {"weight": 25.0},
+        {"scikit-image": "restoration.denoise_tv_chambolle(image, 25 / 255, max_num_iter=100, channel_axis=-1)"},
+    ),
+    "beauty": ({}, {}),
+    "smooth_l0": ({}, {}),
+    "laplacian": (
+        {},
+        {
+            "OpenCV": "cv2.filter2D(image, -1, kernels.LAPLACIAN)",
+            "Pillow": "image.filter(ImageFilter.Kernel((3, 3), kernels.LAPLACIAN.ravel(), 1))",
+            "SciPy": "ndimage.correlate(image, kernels.LAPLACIAN[..., None], mode='mirror')",
+            "scikit-image": "planes(filters.laplace, image)",
+            "kornia": "kornia.filters.laplacian(image, 3)",
+        },
+    ),
+    "sobel": (
+        {},
+        {
+            "OpenCV": "length(cv2.Sobel(image, cv2.CV_32F, 1, 0), cv2.Sobel(image, cv2.CV_32F, 0, 1))",
+            "SciPy": "np.hypot(*(ndimage.sobel(np.float32(image), axis, mode='mirror') for axis in (0, 1)))",
+            "scikit-image": "planes(filters.sobel, image)",
+            "kornia": "kornia.filters.sobel(image)",
+        },
+    ),
+    "scharr": (
+        {},
+        {
+            "OpenCV": "length(cv2.Scharr(image, cv2.CV_32F, 1, 0), cv2.Scharr(image, cv2.CV_32F, 0, 1))",
+            "scikit-image": "planes(filters.scharr, image)",
+        },
+    ),
+    "prewitt": (
+        {},
+        {
+            "OpenCV": "length(cv2.filter2D(image, cv2.CV_32F, kernels.PREWITT), cv2.filter2D(image, cv2.CV_32F, kernels.PREWITT.T))",
+            "SciPy": "np.hypot(*(ndimage.prewitt(np.float32(image), axis, mode='mirror') for axis in (0, 1)))",
+            "scikit-image": "planes(filters.prewitt, image)",
+        },
+    ),
+    "roberts": (
+        {},
+        {
+            "OpenCV": "length(cv2.filter2D(image, cv2.CV_32F, kernels.ROBERTS), cv2.filter2D(image, cv2.CV_32F, SLANT))",
+            "scikit-image": "planes(filters.roberts, image)",
+        },
+    ),
+    "canny": (
+        {"sigma": 1.4},
+        {
+            "OpenCV": "cv2.cvtColor(cv2.Canny(cv2.GaussianBlur(grey(image), (0, 0), 1.4), 20, 50, L2gradient=True), cv2.COLOR_GRAY2RGB)",
+            "scikit-image": "feature.canny(grey(image), 1.4, 20, 50)",
+            "kornia": "kornia.filters.canny(image, 0.08, 0.2, 9, (1.4, 1.4))",
+        },
+    ),
+    "difference_of_gaussians": (
+        {"sigma": 1.0, "ratio": 1.6},
+        {
+            "OpenCV": "cv2.subtract(cv2.GaussianBlur(image, (7, 7), 1), cv2.GaussianBlur(image, (11, 11), 1.6))",
+            "scikit-image": "filters.difference_of_gaussians(image, 1, 1.6, channel_axis=-1)",
+        },
+    ),
+    "laplacian_of_gaussian": (
+        {"sigma": 2.0},
+        {
+            "OpenCV": "cv2.filter2D(image, -1, kernels.log(2))",
+            "SciPy": "planes(ndimage.gaussian_laplace, np.float32(image), 2)",
+        },
+    ),
+    "gabor": (
+        {"wavelength": 8.0, "count": 4},
+        {"OpenCV": "strongest(cv2.filter2D(image, cv2.CV_32F, kernels.gabor(8, 45 * i)) for i in range(4))"},
+    ),
+    "emboss": (
+        {},
+        {
+            "OpenCV": "cv2.filter2D(image, -1, kernels.EMBOSS)",
+            "Pillow": "image.filter(ImageFilter.Kernel((3, 3), kernels.EMBOSS.ravel(), 1))",
+            "SciPy": "ndimage.correlate(image, kernels.EMBOSS[..., None], mode='mirror')",
+            "kornia": "kornia.filters.filter2d(image, weights(kernels.EMBOSS))",
+        },
+    ),
+    "erosion": (
+        {"size": 3},
+        {
+            "OpenCV": "cv2.erode(image, np.ones((3, 3)), borderType=cv2.BORDER_REFLECT_101)",
+            "Pillow": "image.filter(ImageFilter.MinFilter(3))",
+            "SciPy": "ndimage.grey_erosion(image, (3, 3, 1), mode='mirror')",
+            "scikit-image": "morphology.erosion(image, np.ones((3, 3, 1)))",
+            "kornia": "kornia.morphology.erosion(image, torch.ones(3, 3))",
+        },
+    ),
+    "dilation": (
+        {"size": 3},
+        {
+            "OpenCV": "cv2.dilate(image, np.ones((3, 3)), borderType=cv2.BORDER_REFLECT_101)",
+            "Pillow": "image.filter(ImageFilter.MaxFilter(3))",
+            "SciPy": "ndimage.grey_dilation(image, (3, 3, 1), mode='mirror')",
+            "scikit-image": "morphology.dilation(image, np.ones((3, 3, 1)))",
+            "kornia": "kornia.morphology.dilation(image, torch.ones(3, 3))",
+        },
+    ),
+    **{
+        name: (
+            {"size": 9},
+            {
+                "OpenCV": f"cv2.morphologyEx(image, cv2.MORPH_{code}, np.ones((9, 9)), borderType=cv2.BORDER_REFLECT_101)",
+                "SciPy": f"ndimage.{theirs}(image, (9, 9, 1), mode='mirror')",
+                "scikit-image": f"morphology.{name if code in ('OPEN', 'CLOSE') else theirs}(image, np.ones((9, 9, 1)))",
+                "kornia": f"kornia.morphology.{korn}(image, torch.ones(9, 9))",
+            },
+        )
+        for name, code, theirs, korn in (
+            ("opening", "OPEN", "grey_opening", "opening"),
+            ("closing", "CLOSE", "grey_closing", "closing"),
+            ("top_hat", "TOPHAT", "white_tophat", "top_hat"),
+            ("black_hat", "BLACKHAT", "black_tophat", "bottom_hat"),
+        )
+    },
+    "brightness": (
+        {"amount": 30.0},
+        {
+            "OpenCV": "cv2.add(image, (30, 30, 30, 0))",
+            "Pillow": "image.point([min(i + 30, 255) for i in range(256)] * 3)",
+            "kornia": "kornia.enhance.adjust_brightness(image, 30 / 255)",
+        },
+    ),
+    "contrast": (
+        {"factor": 1.3},
+        {
+            "OpenCV": "cv2.LUT(image, cv2.convertScaleAbs(np.maximum(np.arange(256) * 1.3 - 38.25, 0)))",
+            "Pillow": "image.point([round(min(max((i - 127.5) * 1.3 + 127.5, 0), 255)) for i in range(256)] * 3)",
+        },
+    ),
+    "gamma": (
+        {"gamma": 1.5},
+        {
+            "OpenCV": "cv2.LUT(image, np.uint8(np.rint(255 * (np.arange(256) / 255) ** (1 / 1.5))))",
+            "Pillow": "image.point([round(255 * (i / 255) ** (1 / 1.5)) for i in range(256)] * 3)",
+            "scikit-image": "exposure.adjust_gamma(image, 1 / 1.5)",
+            "torchvision": "tv.adjust_gamma(image, 1 / 1.5)",
+            "kornia": "kornia.enhance.adjust_gamma(image, 1 / 1.5)",
+        },
+    ),
+    "clahe": (
+        {"limit": 2.0, "tiles": 8},
+        {
+            "OpenCV": "equalised(image)",
+            "scikit-image": "exposure.equalize_adapthist(image)",
+            "kornia": "kornia.enhance.equalize_clahe(image, 2.0)",
+        },
+    ),
+    "wiener": (
+        {"size": 2.0},
+        {"scikit-image": "planes(restoration.wiener, np.float32(image) / 255, np.float32(kernels.gaussian(2)), 0.01)"},
+    ),
+    "richardson_lucy": (
+        {"size": 2.0, "steps": 20},
+        {"scikit-image": "planes(restoration.richardson_lucy, np.float32(image) / 255, np.float32(kernels.gaussian(2)), 20)"},
+    ),
+    "custom": (
+        {"kernel": kernels.disk(2.0)},
+        {
+            "OpenCV": "cv2.filter2D(image, -1, kernels.disk(2))",
+            "Pillow": "image.filter(ImageFilter.Kernel((5, 5), kernels.disk(2).ravel(), 1))",
+            "SciPy": "ndimage.correlate(image, kernels.disk(2)[..., None], mode='mirror')",
+            "kornia": "kornia.filters.filter2d(image, weights(kernels.disk(2)))",
+        },
+    ),
+    "match": (
+        {},
+        {
+            "OpenCV": "cv2.matchTemplate(image, image[:31, :31], cv2.TM_CCOEFF_NORMED)",
+            "scikit-image": "feature.match_template(image, image[:31, :31])",
+        },
+    ),
+}
+"""Filter -> its options, and what to call in each library for the same; ``image`` is that library's own kind of picture."""
+LIMIT = 2.0
+"""Seconds that a call may take on the whole picture; a slower one gets a crop, and its time is scaled by the pixels."""
+
+
+@app.command("filters")
+def race_filters(
+    names: Annotated[list[str] | None, typer.Argument(help="Filters; all of them.", show_default=False)] = None,
+    megapixels: Annotated[float, typer.Option(min=0.01, help="Size of the picture.")] = 12.0,
+    runs: Annotated[int, typer.Option(min=2, help="Timed runs of each; two more come before.")] = 7,
+    threads: Annotated[int, typer.Option(min=1, help="Threads of OpenCV and torch.")] = 2,
+    libraries: Annotated[str, typer.Option(help="Whom to race, separated by commas.")] = ",".join(LIBRARIES),
+    cpu: Annotated[bool, typer.Option("--cpu", help="Count processor time: steadier than the clock where others work too.")] = False,
+    calls: Annotated[bool, typer.Option("--calls", help="List what is called instead.")] = False,
+) -> None:
+    """Milliseconds of each filter on arrays, and their ratio to those of the same filter in other libraries, in turn; as Markdown."""
+    for given, known in ((names or [], FILTERS), (libraries.split(","), LIBRARIES)):
+        if unknown := set(given) - set(known):
+            raise typer.BadParameter(f"{sorted(unknown)[0]!r} is unknown; expected some of {', '.join(known)}")
+    rivals = [name for name in LIBRARIES if name in libraries.split(",") and (name != "kornia" or kornia)]
+    if calls:
+        typer.echo("| filter | library | call |\n|---|---|---|")
+        typer.echo("\n".join(f"| {name} | {who} | `{call}` |" for name in names or RACES for who, call in RACES[name][1].items()))
+        return
+    cv2.setNumThreads(threads)
+    torch.set_num_threads(threads)
+    picture = from_float(to_float(draw_photo(megapixels).pixels), np.uint8)
+    crops = [picture[:side, :side].copy() for side in (256, 1024) if side < min(picture.shape[:2])] + [picture]
+    forms = [kinds_of(crop) for crop in crops]
+    clock = time.process_time if cpu else time.perf_counter
+    size = f"{picture.shape[1]} x {picture.shape[0]} uint8 RGB"
+    typer.echo(f"{size}; {threads} threads; median of {runs} runs, {'processor time' if cpu else 'wall clock'}; ratios ours / theirs.")
+    typer.echo(f"`*`: over {LIMIT:g} s, so measured on a crop and scaled. Each library starts from its own kind of picture.\n")
+    typer.echo(f"| filter | ours, ms | {' | '.join(rivals)} |\n|{'---|' * (2 + len(rivals))}")
+    for name in names or RACES:
+        typer.echo(f"| {name} | {' | '.join(race(name, rivals, forms, runs=runs, clock=clock))} |")
+
+
+def race(name: str, rivals: list[str], forms: list[dict[str, Any]], *, runs: int, clock: Callable[[], float]) -> list[str]:
+    """The cells of a filter's row: our milliseconds, and the ratio to each rival."""
+    options, texts = RACES[name]
+    if name == "match":
+        calls = {"ours": lambda image: FILTERS[name].array(image, patch=image[:31, :31])}
+    else:
+        calls = {"ours": lambda image: FILTERS[name].array(image, **options)}
+    calls |= {rival: eval(f"lambda image: {texts[rival]}", globals()) for rival in rivals if rival in texts}
+    sizes = {who: largest(call, [form[who] for form in forms], [form["ours"].size for form in forms]) for who, call in calls.items()}
+    if "OpenCV" in sizes:
+        sizes["ours"] = sizes["OpenCV"] = min(sizes["ours"], sizes["OpenCV"])
+    contenders = [lambda call=call, image=forms[sizes[who]][who]: call(image) for who, call in calls.items()]
+    scale = np.array([forms[-1]["ours"].size / forms[sizes[who]]["ours"].size for who in calls])
+    seconds = dict(zip(calls, np.nanmedian(take_turns(contenders, runs=runs, clock=clock, budget=LIMIT), 0) * scale, strict=True))
+    star = {who: "" if sizes[who] == len(forms) - 1 else "*" for who in calls}
+    ratios = [f"{seconds['ours'] / seconds[rival]:.3g}{star[rival]}" if rival in seconds else "" for rival in rivals]
+    return [f"{1000 * seconds['ours']:.4g}{star['ours']}", *ratios]
+
+
+def largest(call: Callable[[Any], object], pictures: list[Any], pixels: list[int]) -> int:
+    """The number of the largest picture, of growing ones, on which a call should take no more than ``LIMIT`` seconds."""
+    for i, picture in enumerate(pictures[:-1]):
+        call(picture)
+        started = time.perf_counter()
+        call(picture)
+        if (time.perf_counter() - started) * pixels[i + 1] / pixels[i] > LIMIT:
+            return i
+    return len(pictures) - 1
+
+
+def kinds_of(image: np.ndarray) -> dict[str, Any]:
+    """A picture (H, W, 3) uint8 as each library takes it."""
+    planes = torch.from_numpy(image).permute(2, 0, 1)[None].contiguous()  # (1, 3, H, W)
+    arrays = dict.fromkeys(["ours", "OpenCV", "SciPy", "scikit-image"], image)
+    return {**arrays, "Pillow": Image.fromarray(image), "torchvision": planes, "kornia": planes.float() / 255}
+
+
+def planes(function: Callable[..., np.ndarray], image: np.ndarray, *more: object) -> np.ndarray:
+    """Run a function of planes on each channel."""
+    return np.stack([function(np.ascontiguousarray(image[..., i]), *more) for i in range(3)], -1)
+
+
+def weights(kernel: np.ndarray) -> torch.Tensor:
+    """A kernel as kornia takes it, (1, h, w)."""
+    return torch.from_numpy(kernel)[None].float()
+
+
+def grey(image: np.ndarray) -> np.ndarray:
+    """The luma of RGB."""
+    return cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
+
+
+def length(x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """Of gradients, as uint8."""
+    return cv2.convertScaleAbs(cv2.magnitude(x, y))
+
+
+def strongest(responses: Iterable[np.ndarray]) -> np.ndarray:
+    """The largest response, in size, as uint8."""
+    return cv2.convertScaleAbs(reduce(cv2.max, (cv2.absdiff(response, 0) for response in responses)))
+
+
+def equalised(image: np.ndarray) -> np.ndarray:
+    """CLAHE of the luma, its change added to each channel."""
+    luma = grey(image)
+    change = cv2.subtract(cv2.createCLAHE(2.0, (8, 8)).apply(luma), luma, dtype=cv2.CV_16S)
+    return cv2.add(image, cv2.merge([change] * 3), dtype=cv2.CV_8U)
 
 
 def forward(net: torch.nn.Module, x: torch.Tensor) -> None:
@@ -103,15 +485,20 @@ def forward_backward(net: torch.nn.Module, x: torch.Tensor) -> None:
 
 
 def take_turns(
-    ours: Callable[[], None], theirs: Callable[[], None], *, runs: int, clock: Callable[[], float] = time.perf_counter
+    contenders: Sequence[Callable[[], object]], *, runs: int, clock: Callable[[], float] = time.perf_counter, budget: float = math.inf
 ) -> np.ndarray:
-    """Seconds of each run, (runs, 2): ours and theirs in turn, who goes first changing from pair to pair; two pairs warm up."""
-    seconds = np.zeros((runs + 2, 2))
-    for i, pair in enumerate(seconds):
-        for side in (0, 1) if i % 2 == 0 else (1, 0):
+    """Seconds of each run, (runs, contenders): in turn, forwards and backwards; two rounds warm up.
+
+    From the third on, a contender that had ``budget`` seconds runs no more after two timed runs: NaN.
+    """
+    seconds = np.full((runs + 2, len(contenders)), np.nan)
+    for i, row in enumerate(seconds):
+        for side in range(len(contenders))[:: 1 if i % 2 == 0 else -1]:
+            if side > 1 and i > 3 and np.nansum(seconds[:, side]) > budget:
+                continue
             started = clock()
-            (ours, theirs)[side]()
-            pair[side] = clock() - started
+            contenders[side]()
+            row[side] = clock() - started
     return seconds[2:]
 
 
