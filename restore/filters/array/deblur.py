@@ -6,11 +6,12 @@ pixels, or is itself an array (h, w) of odd sides that the sharp picture was cor
 
 from collections.abc import Sequence
 
+import cv2
 import numpy as np
 
 from restore.filters import kernels
-from restore.filters.array.base import correlate, pad, take
-from restore.filters.base import as_kernel, check_number
+from restore.filters.array.base import correlate, take
+from restore.filters.base import BORDERS, as_kernel, check_border, check_number
 from restore.levels import from_float, to_float
 
 
@@ -44,11 +45,17 @@ def wiener(
     pixels, give = take(image)
     from skimage.restoration import wiener as deconvolve
 
-    padded, crop = pad(to_float(pixels), (4 * blur.shape[0], 4 * blur.shape[1]), border)  # (H', W') or (H', W', 3)
-    planes = np.atleast_3d(padded)
+    unit = to_float(pixels)
+    height, width = unit.shape[:2]
+    check_border(border)
+    down, right = (0, 0) if border == "wrap" else blur.shape
+    whole = cv2.copyMakeBorder(unit, down, down, right, right, BORDERS[border])
+    if border != "wrap":  # the Fourier transform wraps: a mirror image makes that seamless
+        whole = cv2.copyMakeBorder(whole, 0, whole.shape[0], 0, whole.shape[1], cv2.BORDER_REFLECT)
+    planes = np.atleast_3d(whole)
     turned = blur[::-1, ::-1].astype(np.float32)  # scikit-image convolves
     sharp = np.dstack([deconvolve(planes[..., i], turned, balance, clip=False) for i in range(planes.shape[2])])
-    return give(from_float(crop(sharp.reshape(padded.shape)), pixels.dtype))
+    return give(from_float(sharp[down : down + height, right : right + width].reshape(unit.shape), pixels.dtype))
 
 
 def richardson_lucy(
