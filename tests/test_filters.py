@@ -125,11 +125,9 @@ COARSER = {
     "unsharp": (1.5, "as gaussian"),
     "difference_of_gaussians": (2, "as gaussian, twice"),
     "high_boost": (1.01, "the mean is rounded before it is multiplied"),
-    "clahe": (6, "the luma is rounded, and the curve may be steep"),
+    "clahe": (3, "the luma is rounded, and the curve may be steep"),
     "bilateral": (1, "OpenCV takes 8-bit weights from a table"),
     "non_local_means": (8, "OpenCV for 8 bits, scikit-image for the others; other weights, see tests/test_filters_smoothing.py"),
-    "local_laplacian": (0.51, "the luma is not rounded"),
-    "canny": (255, "8-bit luma of 8-bit pictures is the same, edges near a threshold are not"),
 }
 """Largest difference between the types, in 8-bit levels, where it is above the rounding, with the reason."""
 
