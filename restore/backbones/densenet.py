@@ -17,7 +17,6 @@ from restore.nn.layers import AvgPool2d, MaxPool2d, activation_layer, norm_layer
 PAPER = "Huang, Liu, van der Maaten, Weinberger 2017, Densely Connected Convolutional Networks"
 
 
-
 class Variant(NamedTuple):
     """A column of the paper's table 1, or a row of its table 2.
 

@@ -15,7 +15,6 @@ from restore.nn.pyramid import Pyramid
 PAPER = "Iandola, Han, Moskewicz, Ashraf, Dally, Keutzer 2016, SqueezeNet: AlexNet-level accuracy with 50x fewer parameters"
 
 
-
 class Variant(NamedTuple):
     """Where one network differs from another.
 
