@@ -254,3 +254,11 @@ def test_every_number_is_checked():
     checked = {(name, option) for name, options in ABOVE.items() for option in options}
     checked |= {(name, option) for option, names in WINDOWS.items() for name in names}
     assert numbers - checked == {("motion", "angle"), ("wiener", "angle"), ("richardson_lucy", "angle"), ("brightness", "amount")}
+
+
+@pytest.mark.parametrize(
+    ("name", "option"), [("guided", "radius"), ("anisotropic", "steps"), ("gabor", "count"), ("local_laplacian", "levels"), ("clahe", "tiles")]
+)
+def test_counts_are_whole_numbers(name, option):
+    with pytest.raises(ValueError, match=f"{option} is 2.5; expected a whole number"):
+        FILTERS[name].array(picture(), **{option: 2.5})

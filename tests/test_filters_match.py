@@ -100,5 +100,5 @@ def test_bad_input():
         peaks(image)
     with pytest.raises(ValueError, match="threshold is 1.5; expected -1 to 1"):
         peaks(image[..., 0], threshold=1.5)
-    with pytest.raises(ValueError, match="distance is 0; expected 1 or more"):
+    with pytest.raises(ValueError, match="distance is 0; expected a whole number, 1 or more"):
         peaks(image[..., 0], distance=0)

@@ -40,6 +40,16 @@ def check_number(name: str, value: float, *, low: float = 0.0, high: float = mat
         raise ValueError(f"{name} is {value:g}; expected {wanted}")
 
 
+def check_count(name: str, value: int, *, low: int = 1) -> None:
+    """Check that a number of pixels, steps or directions is whole, and ``low`` or more.
+
+    Raises:
+        ValueError: It is not.
+    """
+    if not low <= value < math.inf or value != int(value):
+        raise ValueError(f"{name} is {value:g}; expected a whole number, {low} or more")
+
+
 def check_size(name: str, size: int) -> None:
     """Check that the side of a window is odd, so that it has a centre.
 

@@ -51,11 +51,6 @@ def correlate(pixels: np.ndarray, kernel: np.ndarray, *, border: str = "reflect"
     return bordered(lambda p, code: cv2.filter2D(p, -1, kernel, borderType=code), pixels, kernel.shape, border)
 
 
-def separable(pixels: np.ndarray, row: np.ndarray, column: np.ndarray, *, border: str = "reflect") -> np.ndarray:
-    """Correlate with the outer product of ``column`` (h,) and ``row`` (w,), one after the other."""
-    return bordered(lambda p, code: cv2.sepFilter2D(p, -1, row, column, borderType=code), pixels, (column.size, row.size), border)
-
-
 def bordered(function: Callable[[np.ndarray, int], np.ndarray], pixels: np.ndarray, window: tuple[int, ...], border: str) -> np.ndarray:
     """Run an OpenCV filter ``function(pixels, border number)``; where OpenCV lacks the border, pad first and crop.
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from restore.filters import kernels
 from restore.filters.array.base import correlate, take
-from restore.filters.base import BORDERS, as_kernel, check_border, check_number
+from restore.filters.base import BORDERS, as_kernel, check_border, check_count, check_number
 from restore.levels import from_float, to_float
 
 
@@ -85,7 +85,7 @@ def richardson_lucy(
     Raises:
         ValueError: An unknown blur, one with negative numbers or a sum of 0, or an argument out of its range.
     """
-    check_number("steps", steps, low=1, inclusive=True)
+    check_count("steps", steps)
     blur = point_spread(kernel, size, angle)
     if blur.min() < 0:
         raise ValueError(f"the kernel holds {blur.min():g}; expected no negative numbers")

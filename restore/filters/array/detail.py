@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 
 from restore.filters.array.base import take
-from restore.filters.base import check_number
+from restore.filters.base import check_count, check_number
 from restore.levels import from_float, to_float
 
 
@@ -57,7 +57,7 @@ def local_laplacian(image: np.ndarray, *, amount: float = 1.0, sigma_color: floa
     """
     check_number("amount", amount, low=-1, inclusive=True)
     check_number("sigma_color", sigma_color)
-    check_number("levels", levels, low=2, inclusive=True)
+    check_count("levels", levels, low=2)
     pixels, give = take(image)
     unit = to_float(pixels)
     luma = unit if unit.ndim == 2 else cv2.cvtColor(unit, cv2.COLOR_RGB2GRAY)

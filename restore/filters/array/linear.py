@@ -12,7 +12,7 @@ import numpy as np
 
 from restore.filters import kernels
 from restore.filters.array.base import bordered, correlate, saturate, take
-from restore.filters.base import as_kernel, check_number, check_size
+from restore.filters.base import as_kernel, check_count, check_number, check_size
 from restore.levels import full_scale
 
 
@@ -142,7 +142,7 @@ def gabor(image: np.ndarray, *, wavelength: float = 8.0, count: int = 8, border:
         Bright where there are stripes of that wavelength.
     """
     check_number("wavelength", wavelength)
-    check_number("count", count, low=1, inclusive=True)
+    check_count("count", count)
     pixels, give = take(image)
     signed = pixels.astype(np.float32)
     bank = (kernels.gabor(wavelength, 180 * i / count) for i in range(int(count)))

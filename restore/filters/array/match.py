@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 
 from restore.filters.array.base import take
-from restore.filters.base import BORDERS, check_border, check_number
+from restore.filters.base import BORDERS, check_border, check_count, check_number
 from restore.levels import to_float
 
 FLAT = 1e-4
@@ -81,7 +81,7 @@ def peaks(similarity: np.ndarray, *, threshold: float = 0.8, distance: int = 5) 
     if similarity.ndim != 2 or similarity.size == 0:
         raise ValueError(f"a similarity has shape (H, W), neither of them 0; got {similarity.shape}")
     check_number("threshold", threshold, low=-1, high=1, inclusive=True)
-    check_number("distance", distance, low=1, inclusive=True)
+    check_count("distance", distance)
     from skimage.feature import peak_local_max
 
     return peak_local_max(similarity, min_distance=int(distance), threshold_abs=threshold, exclude_border=False)

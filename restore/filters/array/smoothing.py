@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 
 from restore.filters.array.base import bordered, pad, take
-from restore.filters.base import check_border, check_number, check_size
+from restore.filters.base import check_border, check_count, check_number, check_size
 from restore.levels import from_float, to_float
 
 
@@ -69,7 +69,7 @@ def guided(image: np.ndarray, *, radius: int = 8, sigma_color: float = 25.0, bor
     Returns:
         The smoothed picture.
     """
-    check_number("radius", radius, low=1, inclusive=True)
+    check_count("radius", radius)
     check_number("sigma_color", sigma_color)
     pixels, give = take(image)
     window = 2 * int(radius) + 1
@@ -122,7 +122,7 @@ def anisotropic(image: np.ndarray, *, sigma_color: float = 15.0, steps: int = 20
         The smoothed picture; its mean is kept.
     """
     check_number("sigma_color", sigma_color)
-    check_number("steps", steps, low=1, inclusive=True)
+    check_count("steps", steps)
     pixels, give = take(image)
     unit = np.atleast_3d(to_float(pixels)).copy()  # (H, W, C)
     for _ in range(int(steps)):
@@ -147,7 +147,7 @@ def total_variation(image: np.ndarray, *, weight: float = 25.0, steps: int = 100
         steps: Most iterations.
     """
     check_number("weight", weight)
-    check_number("steps", steps, low=1, inclusive=True)
+    check_count("steps", steps)
     pixels, give = take(image)
     from skimage.restoration import denoise_tv_chambolle
 

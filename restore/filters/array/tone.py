@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 
 from restore.filters.array.base import take
-from restore.filters.base import check_number
+from restore.filters.base import check_count, check_number
 from restore.levels import from_float, full_scale, to_float
 
 
@@ -74,7 +74,7 @@ def clahe(image: np.ndarray, *, limit: float = 2.0, tiles: int = 8) -> np.ndarra
         ValueError: ``limit`` is not above 0, or ``tiles`` is no whole number from 1.
     """
     check_number("limit", limit)
-    check_number("tiles", tiles, low=1, inclusive=True)
+    check_count("tiles", tiles)
     pixels, give = take(image)
     luma = pixels if pixels.ndim == 2 else cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY)
     if pixels.dtype == np.uint8:

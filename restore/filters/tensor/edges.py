@@ -10,8 +10,8 @@ from restore.filters.tensor.base import check, correlate
 def gradient(x: torch.Tensor, kernel: np.ndarray, across: np.ndarray, border: str) -> torch.Tensor:
     """Length of the gradient whose two components the kernels give."""
     check(x)
-    components = torch.stack([correlate(x, kernel, border=border), correlate(x, across, border=border)])  # (2, N, C, H, W)
-    return torch.linalg.vector_norm(components, dim=0)
+    components = [correlate(x, kernel, border=border), correlate(x, across, border=border)]
+    return torch.linalg.vector_norm(torch.stack(components, -1), dim=-1)
 
 
 def sobel(x: torch.Tensor, *, border: str = "reflect") -> torch.Tensor:

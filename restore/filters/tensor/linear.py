@@ -13,7 +13,7 @@ import numpy as np
 import torch
 
 from restore.filters import kernels
-from restore.filters.base import as_kernel, check_number, check_size
+from restore.filters.base import as_kernel, check_count, check_number, check_size
 from restore.filters.tensor.base import check, correlate, mean, separable
 
 
@@ -127,7 +127,7 @@ def gabor(x: torch.Tensor, *, wavelength: float = 8.0, count: int = 8, border: s
         Bright where there are stripes of that wavelength.
     """
     check_number("wavelength", wavelength)
-    check_number("count", count, low=1, inclusive=True)
+    check_count("count", count)
     check(x)
     bank = (kernels.gabor(wavelength, 180 * i / count) for i in range(int(count)))
     return reduce(torch.maximum, (correlate(x, kernel, border=border).abs() for kernel in bank))

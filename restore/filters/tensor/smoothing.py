@@ -4,7 +4,7 @@ import math
 
 import torch
 
-from restore.filters.base import check_number, check_size
+from restore.filters.base import check_count, check_number, check_size
 from restore.filters.tensor.base import check, mean, pad
 
 AT_ONCE = 2**24
@@ -72,7 +72,7 @@ def guided(x: torch.Tensor, *, radius: int = 8, sigma_color: float = 25.0, borde
     Returns:
         The smoothed pictures.
     """
-    check_number("radius", radius, low=1, inclusive=True)
+    check_count("radius", radius)
     check_number("sigma_color", sigma_color)
     check(x)
     window, wide = 2 * int(radius) + 1, x if x.dtype == torch.float64 else x.float()
