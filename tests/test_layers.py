@@ -27,7 +27,7 @@ SIDEWAYS = {
     "nn": ["reach", "arithmetic", "convolution", "layers", "pooling", "blocks", "manual"],
     "filters": ["base", "kernels", "array", "tensor"],
     "training": ["optim", "objectives", "imitate", "config", "recipes", "engine"],
-    "restore_cli": ["base", "photos", "demo", "classify", "explain", "models", "backbones", "train", "web"],
+    "restore_cli": ["base", "photos", "demo", "classify", "explain", "filters", "models", "backbones", "train", "web"],
     "restore_web": ["base", "page"],
 }
 """Package -> its files, of which each may import those before it, where that is more than ``base``."""
@@ -41,7 +41,7 @@ HOMES = {
     "openvino": [],
 }
 """Heavy package -> the modules that may import it at their level; others do so inside a function, where it is needed."""
-MANY_PARAMETERS = dict.fromkeys(["photos.inpaint", "explain.explain"], "typer makes each option of a command a parameter")
+MANY_PARAMETERS = dict.fromkeys(["photos.inpaint", "explain.explain", "filters.filter"], "typer makes each option of a command a parameter")
 BANNED = {"utils", "helpers", "common", "misc"}
 
 LIBRARY = sorted((ROOT / "restore").rglob("*.py"))

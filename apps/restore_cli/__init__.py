@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from restore_cli import backbones, classify, demo, explain, models, photos, train, web
+from restore_cli import backbones, classify, demo, explain, filters, models, photos, train, web
 from restore_cli.base import say
 
 __all__ = ["app", "main"]
@@ -45,6 +45,8 @@ def _version(*, on: bool) -> None:
 
 for command in (demo.demo, photos.inpaint, photos.denoise, classify.classify, explain.explain, models.models, train.train, web.web):
     app.command()(command)
+app.command(context_settings={"ignore_unknown_options": True})(filters.filter)  # which are those of the filter
+app.add_typer(filters.app, name="filters")
 app.add_typer(backbones.app, name="backbones")
 
 
