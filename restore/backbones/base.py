@@ -203,7 +203,8 @@ def dilate_kernel(module: nn.Conv2d | MaxPool2d | AvgPool2d, factor: int, *, kee
     """Dilate one kernel and, with ``keep``, let it stand at every place; the factor for what follows."""
     stride = pair(module.stride)[0]
     if factor > 1:
-        module.dilation = tuple(d * factor for d in pair(module.dilation))
+        sizes = zip(pair(module.dilation), pair(module.kernel_size), strict=True)
+        module.dilation = tuple(d if k == 1 else d * factor for d, k in sizes)  # 1 has nothing to dilate, and a path of its own in torch
         module.padding = tuple(p * factor for p in pair(module.padding))  # type: ignore[arg-type]
     if not keep or stride == 1:
         return factor
