@@ -150,7 +150,7 @@ def test_kernels_out_of_range():
         (lambda: kernels.gaussian_1d(0), "sigma is 0; expected above 0"),
         (lambda: kernels.box(4), "size is 4; expected an odd number"),
         (lambda: kernels.disk(-1), "radius is -1; expected above 0"),
-        (lambda: kernels.motion(0.9), "length is 0.9; expected a whole number, 1 or more"),
+        (lambda: kernels.motion(0.9), "length is 0.9; expected 1 or more"),
         (lambda: kernels.log(-2), "sigma is -2; expected above 0"),
         (lambda: kernels.gabor(0, 0), "wavelength is 0"),
         (lambda: kernels.gabor(4, 0, aspect=0), "aspect is 0"),
