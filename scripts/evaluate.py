@@ -2,6 +2,7 @@
 
 python scripts/evaluate.py denoise --weight denoise --method bilateral,wavelet,nlm --sigma 15,25,50 --noise float,clipped
 python scripts/evaluate.py inpaint --weight inpaint --method telea,ns,biharmonic --masks thin,medium,large
+python scripts/evaluate.py filter --weight filters --strength 0.1,0.5,0.9 --data ../shared/data/dev/kodak24
 python scripts/evaluate.py classify --weight lenet5-mnist --data ../shared/data/mnist
 
 Noise and masks are seeded by the picture's number in its folder, so that every method and every day sees the same ones. Results
@@ -25,6 +26,7 @@ import typer
 from restore import Restorer, image, masks, metrics, weights
 from restore import data as datasets
 from restore.backbones import Backbone
+from restore.networks.filtering import OPERATORS
 from restore.runtime import Runtime, pick_device
 from restore.tasks import TASKS
 from restore.training import engine
@@ -221,6 +223,44 @@ def predict(network: Backbone, x: torch.Tensor, precision: str, *, mirrored: boo
         return torch.stack([network(network.normalise(view)).float().softmax(1) for view in views]).mean(0)
 
 
+@app.command("filter")
+def learned_filter(
+    context: typer.Context,
+    *,
+    weight: Weights = "filters",
+    operator: Annotated[str, typer.Option(help="Filters that the network imitates, separated by commas.")] = ",".join(OPERATORS),
+    strength: Annotated[str, typer.Option(help="Strengths from 0 to 1, separated by commas.")] = "0.1,0.5,0.9",
+    data: Data = KODAK,
+    crop: Crop = 500,
+    json_file: Json = None,
+) -> None:
+    """Learned filters against the filters they imitate; "unfiltered" is the picture itself against them, from where the gain counts."""
+    options: Settings = context.obj
+    operators, strengths, rows = names(operator, OPERATORS, "operator"), numbers(strength, "strength"), []
+    if not all(0 <= value <= 1 for value in strengths):
+        raise typer.BadParameter(f"{strength!r} leaves 0 to 1", param_hint="--strength")
+    contenders = networks("filter", weight, options)
+    for name in operators:
+        for value in strengths:
+            scores: dict[str, list[dict[str, float | None]]] = {contender: [] for contender in contenders}
+            for number, clean in pictures(data, crop, options.limit):
+                wanted, theirs = timed(partial(OPERATORS[name], clean, value))
+                plain = {"unfiltered psnr": metrics.psnr(wanted, clean), "unfiltered ssim": metrics.ssim(wanted, clean)}
+                for contender, function in contenders.items():
+                    result, seconds = timed(partial(function, clean, name=name, strength=value))
+                    close = {"psnr": metrics.psnr(wanted, result), "ssim": metrics.ssim(wanted, result)}
+                    scores[contender].append({**close, **plain, "seconds": seconds, "operator seconds": theirs})
+                    save(options.out, f"{contender}-{name}-{value:g}-{number:02d}.png", result)
+            rows += [{"method": contender, "operator": name, "strength": value, **summary(scores[contender])} for contender in contenders]
+    report(rows, json_file)
+
+
+def timed(function: Callable[[], Array]) -> tuple[Array, float]:
+    """What a function returns, and its seconds."""
+    start = time.perf_counter()
+    return function(), time.perf_counter() - start
+
+
 def networks(task: str, weight: str, options: Settings) -> dict[str, Callable[..., Array]]:
     """Return name -> function that restores an array, of shipped weights (a name) and of training runs (a file beside its config.json)."""
     found: dict[str, Callable[..., Array]] = {}
@@ -246,12 +286,12 @@ def names(text: str, known: Any, option: str) -> list[str]:
     return found
 
 
-def numbers(text: str) -> list[float]:
-    """Split a list of noise levels at its commas."""
+def numbers(text: str, option: str = "sigma") -> list[float]:
+    """Split a list of numbers at its commas."""
     try:
         return [float(part) for part in text.split(",")]
     except ValueError:
-        raise typer.BadParameter(f"{text!r} is not a list of numbers, expected such as 15,25,50", param_hint="--sigma") from None
+        raise typer.BadParameter(f"{text!r} is not a list of numbers, expected such as 15,25,50", param_hint=f"--{option}") from None
 
 
 def pictures(folder: Path, crop: int, limit: int | None) -> Iterator[tuple[int, Array]]:
@@ -287,7 +327,8 @@ def summary(scores: list[dict[str, float | None]]) -> dict[str, Any]:
     """Return the mean of each score (of the seconds, the median), and the scores of each picture."""
     columns = {key: [score[key] for score in scores] for key in scores[0]}
     means = {key: None if None in values else float(np.mean(values)) for key, values in columns.items()}  # type: ignore[arg-type]
-    return {**means, "seconds": float(np.median(columns["seconds"])), "pictures": columns}  # type: ignore[arg-type]
+    seconds = {key: float(np.median(values)) for key, values in columns.items() if key.endswith("seconds")}  # type: ignore[arg-type]
+    return {**means, **seconds, "pictures": columns}
 
 
 def save(folder: Path | None, name: str, picture: Array) -> None:
@@ -310,12 +351,13 @@ def report(rows: list[dict[str, Any]], json_file: Path | None) -> None:
         "seconds": "{:.2f}",
         "area": "{:.3f}",
         "sigma": "{:g}",
+        "strength": "{:g}",
     }
     keys = [key for key, value in rows[0].items() if not isinstance(value, dict)]
     print("| " + " | ".join(keys) + " |")
     print("|" + "---|" * len(keys))
     for row in rows:
-        print("| " + " | ".join("-" if row[key] is None else form.get(key, "{}").format(row[key]) for key in keys) + " |")
+        print("| " + " | ".join("-" if row[key] is None else form.get(key.split()[-1], "{}").format(row[key]) for key in keys) + " |")
     if any(row.get("lpips", 0) is None for row in rows):
         typer.echo("LPIPS is missing: the weights of its SqueezeNet are not on this machine; give --features", err=True)
     if json_file:

@@ -10,6 +10,7 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from restore import backbones, image, masks, networks
+from restore.networks.filtering import OPERATORS
 from restore.training import engine
 
 SCRIPT = Path(__file__).resolve().parents[1] / "scripts" / "evaluate.py"
@@ -195,3 +196,42 @@ def test_an_empty_folder_is_refused(script, tmp_path):
     result = CliRunner().invoke(script.app, ["inpaint", "--method", "ns", "--data", str(tmp_path)])
     assert result.exit_code == 2
     assert "holds no pictures" in " ".join(result.stderr.replace("│", " ").split())
+
+
+def test_learned_filters_are_measured_against_their_operators(evaluate, tmp_path, folder):
+    options = {"width": 8, "dilations": [1]}
+    run = tmp_path / "run"
+    run.mkdir()
+    (run / "config.json").write_text(json.dumps({"network": "filtering", "options": options}))
+    engine.export(run / "weights.safetensors", networks.build("filtering", options))
+    words = ["--weight", str(run / "weights.safetensors"), "--operator", "beauty,bilateral", "--strength", "0.1,0.9", "--crop", "40"]
+    result, rows = evaluate("filter", *words)
+    assert result.exit_code == 0, result.output
+    assert [(row["operator"], row["strength"]) for row in rows] == [(name, s) for name in ("beauty", "bilateral") for s in (0.1, 0.9)]
+    clean = skimage.data.astronaut()[120:160, 115:155]
+    for row in rows:
+        wanted = OPERATORS[row["operator"]](clean, row["strength"])
+        error = np.square(wanted.astype(float) - clean).mean()
+        scores = row["pictures"]
+        assert scores["unfiltered psnr"][1] == pytest.approx(10 * np.log10(255**2 / error))
+        assert scores["psnr"] == scores["unfiltered psnr"]  # untrained, the network changes nothing
+        assert scores["ssim"] == scores["unfiltered ssim"]
+        assert min(row["seconds"], row["operator seconds"]) > 0
+    head, _, first, *_ = result.stdout.splitlines()
+    columns = "method | operator | strength | psnr | ssim | unfiltered psnr | unfiltered ssim | seconds | operator seconds"
+    assert head == f"| {columns} |"
+    assert first.startswith("| run-weights | beauty | 0.1 | ")
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--operator", "sobel"], "'sobel' is unknown"),
+        (["--strength", "0.5,2"], "'0.5,2' leaves 0 to 1"),
+        (["--strength", "x"], "not a list"),
+    ],
+)
+def test_wrong_calls_of_learned_filters(evaluate, words, said):
+    result, _ = evaluate("filter", *words)
+    assert result.exit_code == 2
+    assert said in " ".join(result.stderr.replace("│", " ").split())
