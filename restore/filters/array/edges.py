@@ -8,7 +8,7 @@ import numpy as np
 from restore.filters import kernels
 from restore.filters.array.base import bordered, saturate, take
 from restore.filters.base import check_number
-from restore.levels import full_scale, to_float
+from restore.levels import from_float, to_float
 
 Components = Callable[[np.ndarray, int], tuple[np.ndarray, np.ndarray]]
 """From rows of pixels and OpenCV's number of a border to the two components of the gradient, float32."""
@@ -88,7 +88,7 @@ def canny(image: np.ndarray, *, sigma: float = 1.4, low: float = 20.0, high: flo
     pixels, give = take(image)
     grey = to_float(pixels)
     grey = cv2.cvtColor(grey, cv2.COLOR_RGB2GRAY) if grey.ndim == 3 else grey
-    smooth = np.rint(np.clip(cv2.GaussianBlur(grey, (0, 0), sigma), 0, 1) * 255).astype(np.uint8)
-    edges = cv2.Canny(smooth, low, high, L2gradient=True) > 0
-    white = np.asarray(edges * full_scale(pixels.dtype), pixels.dtype)
-    return give(white if pixels.ndim == 2 else np.repeat(white[..., None], 3, 2))
+    smooth = from_float(cv2.GaussianBlur(grey, (0, 0), sigma), np.uint8)
+    edges = cv2.Canny(smooth, low, high, L2gradient=True)  # 0 or 255
+    white = edges if pixels.dtype == np.uint8 else from_float(to_float(edges), pixels.dtype)
+    return give(white if pixels.ndim == 2 else cv2.merge([white] * 3))
