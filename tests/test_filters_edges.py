@@ -72,7 +72,7 @@ def test_canny_of_a_disk_is_a_thin_ring():
 
 def test_canny_is_opencvs_after_the_blur():
     image = np.random.default_rng(0).integers(0, 256, (40, 44), np.uint8)
-    smooth = np.rint(cv2.GaussianBlur((image / 255).astype(np.float32), (0, 0), 2.0) * 255).astype(np.uint8)
+    smooth = cv2.GaussianBlur(image, (0, 0), 2.0)
     expected = cv2.Canny(smooth, 30, 60, L2gradient=True)
     assert expected.any()
     np.testing.assert_array_equal(edges.canny(image, sigma=2.0, low=30, high=60), expected)

@@ -74,7 +74,7 @@ def canny(image: np.ndarray, *, sigma: float = 1.4, low: float = 20.0, high: flo
     """Edges one pixel wide (Canny 1986): white on black, the same in every channel.
 
     Args:
-        image: The picture; RGB is judged by its luma.
+        image: The picture; RGB is judged by its luma, any depth at 8 bits.
         sigma: Of the Gaussian that comes first, in pixels.
         low: Length of the gradient (Sobel, in 8-bit units) from which an edge goes on.
         high: That from which it starts.
@@ -86,9 +86,8 @@ def canny(image: np.ndarray, *, sigma: float = 1.4, low: float = 20.0, high: flo
     check_number("high", high, high=8 * 255)
     check_number("low", low, high=high)
     pixels, give = take(image)
-    grey = to_float(pixels)
+    grey = pixels if pixels.dtype == np.uint8 else from_float(to_float(pixels), np.uint8)  # OpenCV's takes 8 bits
     grey = cv2.cvtColor(grey, cv2.COLOR_RGB2GRAY) if grey.ndim == 3 else grey
-    smooth = from_float(cv2.GaussianBlur(grey, (0, 0), sigma), np.uint8)
-    edges = cv2.Canny(smooth, low, high, L2gradient=True)  # 0 or 255
+    edges = cv2.Canny(cv2.GaussianBlur(grey, (0, 0), sigma), low, high, L2gradient=True)  # 0 or 255
     white = edges if pixels.dtype == np.uint8 else from_float(to_float(edges), pixels.dtype)
     return give(white if pixels.ndim == 2 else cv2.merge([white] * 3))
