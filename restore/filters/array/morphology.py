@@ -24,22 +24,33 @@ def erosion(image: np.ndarray, *, size: int = 3, shape: str = "square", border: 
 
 
 def dilation(image: np.ndarray, *, size: int = 3, shape: str = "square", border: str = "reflect") -> np.ndarray:
-    """The brightest pixel under the shape: dark specks go, bright areas grow. Raises as ``erosion``."""
+    """The brightest pixel under the shape: dark specks go, bright areas grow.
+
+    Arguments and errors as ``erosion``.
+    """
     return morph(image, cv2.MORPH_DILATE, kernels.footprint(size, shape), border)
 
 
 def opening(image: np.ndarray, *, size: int = 3, shape: str = "square", border: str = "reflect") -> np.ndarray:
-    """Erosion, then dilation: bright specks that the shape does not fit into go, the rest stays. Raises as ``erosion``."""
+    """Erosion, then dilation: bright specks that the shape does not fit into go, the rest stays.
+
+    Arguments and errors as ``erosion``.
+    """
     return morph(image, cv2.MORPH_OPEN, kernels.footprint(size, shape), border)
 
 
 def closing(image: np.ndarray, *, size: int = 3, shape: str = "square", border: str = "reflect") -> np.ndarray:
-    """Dilation, then erosion: dark specks that the shape does not fit into go, the rest stays. Raises as ``erosion``."""
+    """Dilation, then erosion: dark specks that the shape does not fit into go, the rest stays.
+
+    Arguments and errors as ``erosion``.
+    """
     return morph(image, cv2.MORPH_CLOSE, kernels.footprint(size, shape), border)
 
 
 def top_hat(image: np.ndarray, *, size: int = 9, shape: str = "square", border: str = "reflect") -> np.ndarray:
-    """The picture minus its opening: bright specks smaller than the shape, on black. Raises as ``erosion``.
+    """The picture minus its opening: bright specks smaller than the shape, on black.
+
+    Arguments and errors as ``erosion``.
 
     >>> top_hat(np.array([[5, 5, 9, 5, 5]], np.uint8), size=3)
     array([[0, 0, 4, 0, 0]], dtype=uint8)
@@ -48,7 +59,10 @@ def top_hat(image: np.ndarray, *, size: int = 9, shape: str = "square", border: 
 
 
 def black_hat(image: np.ndarray, *, size: int = 9, shape: str = "square", border: str = "reflect") -> np.ndarray:
-    """The closing minus the picture: dark specks smaller than the shape, such as dust, bright on black. Raises as ``erosion``."""
+    """The closing minus the picture: dark specks smaller than the shape, such as dust, bright on black.
+
+    Arguments and errors as ``erosion``.
+    """
     return morph(image, cv2.MORPH_BLACKHAT, kernels.footprint(size, shape), border)
 
 
