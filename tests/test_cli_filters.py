@@ -11,7 +11,7 @@ from restore_cli import filters, main
 from skimage import data
 
 from restore import Restorer
-from restore.filters import FILTERS
+from restore.filters import FILTERS, classic
 from restore.image import Picture, read, write
 from restore.metrics import psnr, ssim
 from restore.networks.filtering import OPERATORS
@@ -165,7 +165,7 @@ def test_a_wrong_list_of_filters(folder, call, wanted, said):
 
 def test_every_filter_passes_its_rehearsal():
     needed = {"custom": {"kernel": np.eye(3)}, "match": {"patch": PHOTO[:5, :5]}}
-    for row in filters.classic():
+    for row in classic():
         filters.rehearse(row, needed.get(row.name, {}))
 
 

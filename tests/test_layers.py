@@ -25,7 +25,7 @@ FLOORS = {
 INSIDE = {key for key, floor in FLOORS.items() if floor < 7}
 SIDEWAYS = {
     "nn": ["reach", "arithmetic", "convolution", "layers", "pooling", "blocks", "manual"],
-    "filters": ["base", "kernels", "array", "tensor"],
+    "filters": ["base", "kernels", "options", "array", "tensor"],
     "training": ["optim", "objectives", "imitate", "config", "recipes", "engine"],
     "restore_cli": ["base", "photos", "demo", "classify", "explain", "filters", "models", "backbones", "train", "web"],
     "restore_web": ["base", "page"],

@@ -3,11 +3,9 @@
 import inspect
 import shlex
 import time
-import types
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, get_args
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -32,46 +30,16 @@ from restore_cli.explain import Existing
 if TYPE_CHECKING:
     import numpy as np
 
+    from restore.filters.options import Row
     from restore.image import Picture
     from restore.restorer import Restorer
     from restore_cli.base import Repair
 
 Name = Annotated[str, typer.Argument(metavar="NAME", help="A name that `restore filters` prints.")]
-LEARNED = "learned-"
-"""What the name of a learned filter begins with."""
 SIDE = 640
 """Largest side of a picture in a grid, in pixels."""
 
 app = typer.Typer()
-
-
-@dataclass(frozen=True)
-class Row:
-    """A filter as the command line knows it.
-
-    Attributes:
-        name: What people type.
-        group: What it is for.
-        doc: Its documentation.
-        options: Name -> parameter, whose annotation says what is taken.
-        function: ``function(array, *, options)``; None: learned, a Restorer does it.
-    """
-
-    name: str
-    group: str
-    doc: str
-    options: Mapping[str, inspect.Parameter]
-    function: "Callable[..., np.ndarray] | None" = None
-
-    @property
-    def summary(self) -> str:
-        """The first line of its documentation."""
-        return self.doc.strip().splitlines()[0]
-
-    @property
-    def takes(self) -> str:
-        """Its options and their defaults, in one line."""
-        return ", ".join(usage(option) for option in self.options.values()) or "no options"
 
 
 def filter(
@@ -106,20 +74,20 @@ def filters(context: typer.Context, *, markdown: Annotated[bool, typer.Option("-
         return
     from restore.nn.arithmetic import table
 
-    rows = classic() + learned()
+    rows = list(every())
     if markdown:
-        cells = [[f"`{row.name}`", row.group, f"`{row.takes}`", row.summary] for row in rows]
+        cells = [[f"`{row.name}`", row.group, f"`{takes(row)}`", row.summary] for row in rows]
         print(table([["name", "group", "options", "what it does"], *cells], align="llll", markdown=True))
         return
     for row in rows:
-        print(f"{row.name} ({row.group}): {row.summary}\n    {row.takes}")
+        print(f"{row.name} ({row.group}): {row.summary}\n    {takes(row)}")
 
 
 @app.command()
 def show(name: Name) -> None:
     """Show one filter: its options, what they mean, and the paper."""
     row = find(name)
-    print(f"{row.name}: {row.takes}\n\n{inspect.cleandoc(row.doc)}")
+    print(f"{row.name}: {takes(row)}\n\n{inspect.cleandoc(row.doc)}")
 
 
 @app.command()
@@ -145,7 +113,7 @@ def compare(
         row = find(name)
         extra, options = parse(row, rest)
         if extra:
-            raise WrongCall(f"--with has {extra[0]!r} after {name!r}; {row.name} takes {row.takes}")
+            raise WrongCall(f"--with has {extra[0]!r} after {name!r}; {row.name} takes {takes(row)}")
         chosen.append((words.strip(), row, options))
     if out.exists() and on_exists is Existing.fail:
         give_up(f"{out} exists; choose --on-exists replace, or another name")
@@ -175,29 +143,17 @@ def compare(
     print("\n".join([*captions, str(out)]))
 
 
-def classic() -> list[Row]:
-    """The filters of ``restore.filters``."""
-    from restore.filters import FILTERS
+def every() -> Iterator["Row"]:
+    """All filters; torch is imported only when the learned ones come."""
+    from restore.filters import classic
 
-    return [Row(name, entry.group, entry.array.__doc__ or "", options_of(entry.array), entry.array) for name, entry in FILTERS.items()]
+    yield from classic()
+    from restore.tasks.filter import learned
 
-
-def learned() -> list[Row]:
-    """The filters that the network imitates."""
-    from restore.networks.filtering import OPERATORS
-    from restore.tasks import TASKS
-
-    options = {"strength": options_of(TASKS["filter"].function)["strength"]}
-    return [Row(LEARNED + name, "learned", f"Imitate {name} by a network; the strength is from 0 to 1.", options) for name in OPERATORS]
+    yield from learned()
 
 
-def options_of(function: Callable[..., Any]) -> dict[str, inspect.Parameter]:
-    """The keyword-only parameters of a function."""
-    parameters = inspect.signature(function, eval_str=True).parameters
-    return {name: option for name, option in parameters.items() if option.kind is option.KEYWORD_ONLY}
-
-
-def find(name: str) -> Row:
+def find(name: str) -> "Row":
     """The filter of a name; - and _ are the same.
 
     Raises:
@@ -205,11 +161,10 @@ def find(name: str) -> Row:
     """
     import difflib
 
-    for rows in (classic, learned):  # torch is imported only if it must be
-        for row in rows():
-            if row.name.replace("-", "_") == name.replace("-", "_"):
-                return row
-    near = difflib.get_close_matches(name, [row.name for row in classic() + learned()], 3)
+    for row in every():
+        if row.name.replace("-", "_") == name.replace("-", "_"):
+            return row
+    near = difflib.get_close_matches(name, [row.name for row in every()], 3)
     raise WrongCall(f"no filter is called {name!r}; expected {' or '.join(near) or 'a name'} that `restore filters` prints")
 
 
@@ -223,6 +178,11 @@ def split(words: str) -> list[str]:
         return shlex.split(words)
     except ValueError as error:
         raise WrongCall(f"--with has {words!r}: {error}".lower()) from error
+
+
+def takes(row: "Row") -> str:
+    """The options of a filter and their defaults, in one line."""
+    return ", ".join(usage(option) for option in row.options.values()) or "no options"
 
 
 def usage(option: inspect.Parameter) -> str:
@@ -239,7 +199,7 @@ def usage(option: inspect.Parameter) -> str:
     return f"--{name} {'none' if option.default is None else option.default}"
 
 
-def parse(row: Row, words: list[str]) -> tuple[list[str], dict[str, Any]]:
+def parse(row: "Row", words: list[str]) -> tuple[list[str], dict[str, Any]]:
     """Take a filter's options out of the command line's words.
 
     Returns:
@@ -258,22 +218,22 @@ def parse(row: Row, words: list[str]) -> tuple[list[str], dict[str, Any]]:
         name = flag[2:].replace("-", "_")
         option = row.options.get(name) or row.options.get(name.removeprefix("no_"))
         if option is None or (name not in row.options and option.annotation is not bool):
-            raise WrongCall(f"no option {flag}; {row.name} takes {row.takes}")
+            raise WrongCall(f"no option {flag}; {row.name} takes {takes(row)}")
         if option.annotation is bool and not given:
             options[option.name] = name == option.name
             continue
         if not given and not queue:
-            raise WrongCall(f"{flag} requires a value; {row.name} takes {row.takes}")
-        options[option.name] = read_value(flag, text if given else queue.pop(0), option.annotation, row)
+            raise WrongCall(f"{flag} requires a value; {row.name} takes {takes(row)}")
+        options[option.name] = read_option(flag, text if given else queue.pop(0), option, row)
     missing = [option for option in row.options.values() if option.default is option.empty and option.name not in options]
     if missing:
-        raise WrongCall(f"{row.name} needs --{missing[0].name}; it takes {row.takes}")
+        raise WrongCall(f"{row.name} needs --{missing[0].name}; it takes {takes(row)}")
     rehearse(row, options)
     return rest, options
 
 
-def read_value(flag: str, text: str, annotation: Any, row: Row) -> Any:
-    """Read the value of an option as its annotation says; an array is a kernel, or the pixels of a file for ``--patch``.
+def read_option(flag: str, text: str, option: inspect.Parameter, row: "Row") -> Any:
+    """Read the value of an option; a kernel may be a file, and ``--patch`` is one: a picture.
 
     Raises:
         WrongCall: It cannot be read so.
@@ -281,30 +241,22 @@ def read_value(flag: str, text: str, annotation: Any, row: Row) -> Any:
     import numpy as np
 
     from restore.filters.kernels import read_kernel
+    from restore.filters.options import kinds_of, read_value
     from restore.image import ImageError, read
 
-    kinds = get_args(annotation) if isinstance(annotation, types.UnionType) else (annotation,)
-    if type(None) in kinds and text == "none":
-        return None
     try:
-        for kind in (int, float):
-            if kind in kinds:
-                return kind(text)
-        if annotation is np.ndarray:
-            return read(text).to_array()
-        return text if annotation is str or (str in kinds and text.isidentifier()) else read_kernel(text)
+        return read(text).to_array() if option.annotation is np.ndarray else read_value(option, text, kernel=read_kernel)
     except (ImageError, OSError) as error:
         from restore.batch import describe
 
         raise WrongCall(f"{flag}: {describe(error)}") from error
     except ValueError as error:
-        if int in kinds or float in kinds:
-            number = "a whole number" if int in kinds else "a number"
-            raise WrongCall(f"{flag} is {text!r}; expected {number}; {row.name} takes {row.takes}") from error
+        if int in kinds_of(option) or float in kinds_of(option):
+            raise WrongCall(f"--{error}; {row.name} takes {takes(row)}") from error
         raise WrongCall(f"{flag}: {error}") from error
 
 
-def rehearse(row: Row, options: dict[str, Any]) -> None:
+def rehearse(row: "Row", options: dict[str, Any]) -> None:
     """Filter a black picture, so that a wrong option is found before the first photograph.
 
     Raises:
@@ -323,23 +275,17 @@ def rehearse(row: Row, options: dict[str, Any]) -> None:
 
 
 def run(
-    row: Row, options: dict[str, Any], picture: "Picture", restorer: "Restorer | None", progress: "Callable[[float], None] | None" = None
+    row: "Row", options: dict[str, Any], picture: "Picture", restorer: "Restorer | None", progress: "Callable[[float], None] | None" = None
 ) -> "Picture":
-    """Filter a picture; a result of another type, such as a similarity, becomes the picture's, and grey goes into all channels."""
-    import numpy as np
-
-    from restore.image import from_float, to_float
+    """Filter a picture."""
+    from restore.filters.options import apply
 
     if row.function is None:
+        from restore.tasks.filter import LEARNED
+
         assert restorer is not None
         return restorer.filter(picture, row.name.removeprefix(LEARNED), progress=progress, **options)
-    if "patch" in options:
-        options = {**options, "patch": from_float(to_float(options["patch"]), picture.dtype)}
-    result = row.function(picture.pixels, **options)
-    if result.dtype != picture.dtype:
-        result = from_float(result, picture.dtype)
-    whole = np.broadcast_to(result.reshape(*picture.shape, -1), picture.pixels.shape)
-    return picture.replace(pixels=np.ascontiguousarray(whole))
+    return picture.replace(pixels=apply(row.function, picture.pixels, options))
 
 
 def scores(picture: "Picture", reference: "Picture | None") -> str:

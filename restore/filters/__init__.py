@@ -11,6 +11,7 @@ from importlib import import_module
 from importlib.util import find_spec
 
 from restore.filters.array import deblur, detail, edges, linear, match, morphology, smoothing, tone
+from restore.filters.options import Row, options_of
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,3 +57,12 @@ FILTERS: dict[str, Filter] = {
     **rows("any", linear.custom, match.match),
 }
 """Name -> row; the command line, the page, the documents and the tests read it."""
+
+
+def classic() -> list[Row]:
+    """The table with each filter's documentation and options, as programs show it.
+
+    >>> next(row for row in classic() if row.name == "gaussian").options["sigma"].default
+    2.0
+    """
+    return [Row(name, entry.group, entry.array.__doc__ or "", options_of(entry.array), entry.array) for name, entry in FILTERS.items()]

@@ -179,8 +179,7 @@ def read_kernel(text: str | os.PathLike[str]) -> np.ndarray:
     """Read a kernel from a typed line, ``"1 0 -1; 2 0 -2; 1 0 -1"``, or from a text or CSV file.
 
     Args:
-        text: The numbers or the path of a file that holds them: rows on lines of their own, or all on one line with ``;`` between rows;
-            blanks, tabs, commas (and ``;`` where rows have lines) between numbers; what follows ``#`` is a remark.
+        text: The numbers, as ``parse_kernel`` takes them, or the path of a file that holds them.
 
     Returns:
         (h, w), float64.
@@ -195,11 +194,34 @@ def read_kernel(text: str | os.PathLike[str]) -> np.ndarray:
     """
     if not isinstance(text, str) or (len(text) < 4096 and os.path.isfile(text)):
         text = Path(text).read_text(encoding="utf-8-sig", errors="replace")
+    try:
+        return parse_kernel(text)
+    except ValueError as error:
+        hint = ", or the path of a file that holds them" if str(error).endswith("numbers") else ""
+        raise ValueError(f"{error}{hint}") from None
+
+
+def parse_kernel(text: str) -> np.ndarray:
+    """Read a kernel from its numbers.
+
+    Args:
+        text: Rows on lines of their own, or all on one line with ``;`` between rows; blanks, tabs, commas (and ``;`` where rows have
+            lines) between numbers; what follows ``#`` is a remark.
+
+    Returns:
+        (h, w), float64.
+
+    Raises:
+        ValueError: No numbers, a word that is no number, rows of different length, NaN or infinity.
+
+    >>> parse_kernel("1, 2, 1 # blur")
+    array([[1., 2., 1.]])
+    """
     lines = [line for line in (line.partition("#")[0].strip() for line in text.splitlines()) if line]
     split = lines[0].split(";") if len(lines) == 1 else lines
     rows = [words for words in (line.replace(",", " ").replace(";", " ").split() for line in split) if words]
     if not rows:
-        raise ValueError("the kernel is empty; expected rows of numbers, or the path of a file that holds them")
+        raise ValueError("the kernel is empty; expected rows of numbers")
     for number, words in enumerate(rows, 1):
         if len(words) != len(rows[0]):
             raise ValueError(f"row {number} of the kernel has {len(words)} numbers, row 1 {len(rows[0])}; expected rows of equal length")
@@ -211,4 +233,4 @@ def as_number(word: str, row: int) -> float:
     try:
         return float(word)
     except ValueError:
-        raise ValueError(f"row {row} of the kernel holds {word!r}; expected numbers, or the path of a file that holds them") from None
+        raise ValueError(f"row {row} of the kernel holds {word!r}; expected numbers") from None

@@ -5,10 +5,14 @@ from numbers import Real
 
 import numpy as np
 
+from restore.filters.options import Row, options_of
 from restore.image import from_float, to_float, to_linear, to_srgb
 from restore.networks.filtering import OPERATORS
 from restore.runtime import Runtime
 from restore.tiling import tiled
+
+LEARNED = "learned-"
+"""What the name of a learned filter begins with, where programs list it beside the others."""
 
 
 def filter(
@@ -58,3 +62,13 @@ def filter(
     return tiled(
         imitate, pixels, tile=tile, halo=runtime.halo, multiple_of=runtime.multiple_of, min_size=runtime.min_size, progress=progress
     )
+
+
+def learned() -> list[Row]:
+    """The filters that the network imitates, as programs show them.
+
+    >>> learned()[0].name, list(learned()[0].options)
+    ('learned-bilateral', ['strength'])
+    """
+    options = {"strength": options_of(filter)["strength"]}
+    return [Row(LEARNED + name, "learned", f"Imitate {name} by a network; the strength is from 0 to 1.", options) for name in OPERATORS]
