@@ -90,7 +90,8 @@ def lenet5() -> Config:
 def lenet5_1998() -> Config:
     """LeNet-5 as in 1998: averaging, scaled tanh, partly connected C3, fixed codes; on MNIST.
 
-    ``restore train lenet5-1998 --data MNIST --out RUN``. The optimiser is today's.
+    ``restore train lenet5-1998 --data MNIST --out RUN``; two and a half minutes of one CPU core, 99.26 % on the test split (seed 0). The
+    optimiser is today's.
     """
     return replace(lenet5(), network="lenet5_1998", lr=0.02)
 
@@ -114,15 +115,17 @@ def cifar10(network: str, *, options: dict[str, object]) -> Config:
 def resnet_cifar10() -> Config:
     """A residual network of 14 layers, twice as wide as the paper's, with Muon, on CIFAR-10.
 
-    ``restore train resnet-cifar10 --data FILE.npz --out RUN``; see ``data.read_packed`` for the file.
+    ``restore train resnet-cifar10 --data FILE.npz --out RUN``; see ``data.read_packed`` for the file. 54 minutes of one CPU core, 89.2 % on
+    the test split of JPEG re-encoded CIFAR-10. On pictures held out it came to 89.5 % after half of the steps and stayed there while the
+    loss went on falling: it wants more augmentation rather than more steps.
     """
-    return replace(cifar10("resnet14", options={"widths": [32, 64, 128]}), lr=4e-3, weight_decay=0.1)
+    return replace(cifar10("resnet14", options={"widths": [32, 64, 128]}), lr=4e-3, weight_decay=0.1, steps=11_000)
 
 
 def vgg_cifar10() -> Config:
     """VGG A with batch norm and one linear layer, SGD, on CIFAR-10.
 
-    ``restore train vgg-cifar10 --data FILE.npz --out RUN``.
+    ``restore train vgg-cifar10 --data FILE.npz --out RUN``. Not run to its end yet.
     """
     return replace(cifar10("vgg11_cifar", options={"dropout": 0.0}), optimizer="sgd", lr=0.05, weight_decay=5e-4)
 
@@ -130,7 +133,7 @@ def vgg_cifar10() -> Config:
 def nin_cifar10() -> Config:
     """Network in network with batch norm and its dropout, SGD, on CIFAR-10.
 
-    ``restore train nin-cifar10 --data FILE.npz --out RUN``.
+    ``restore train nin-cifar10 --data FILE.npz --out RUN``. Not run to its end yet.
     """
     return replace(cifar10("nin_cifar", options={"norm": "batch", "dropout": 0.5}), optimizer="sgd", lr=0.05, weight_decay=5e-4)
 
@@ -138,7 +141,8 @@ def nin_cifar10() -> Config:
 def densenet_cifar10() -> Config:
     """DenseNet of 40 layers with the paper's SGD: learning rate 0.1, a tenth of it after half and after three quarters; on CIFAR-10.
 
-    ``restore train densenet-cifar10 --data FILE.npz --out RUN``. The paper has 300 epochs; this has 25.
+    ``restore train densenet-cifar10 --data FILE.npz --out RUN``. The paper has 300 epochs; this has 25. Not run to its
+    end yet.
     """
     config = replace(cifar10("densenet40", options={"dropout": 0.0}), optimizer="sgd", lr=0.1, weight_decay=1e-4)
     return replace(config, batch=64, steps=18_000, decay=0, milestones=(9_000, 13_500), gamma=0.1)
@@ -147,7 +151,8 @@ def densenet_cifar10() -> Config:
 def squeezenet_cifar10() -> Config:
     """SqueezeNet with batch norm, RMSProp, on CIFAR-10.
 
-    ``restore train squeezenet-cifar10 --data FILE.npz --out RUN``.
+    ``restore train squeezenet-cifar10 --data FILE.npz --out RUN``. Not run to its end yet; one epoch (``steps=352``), two minutes of one
+    CPU core, gives 49.9 % on the pictures held out.
     """
     return replace(cifar10("squeezenet_cifar", options={"dropout": 0.2}), optimizer="rmsprop", lr=1e-3, weight_decay=1e-4)
 
