@@ -117,7 +117,7 @@ def resnet_cifar10() -> Config:
 
     ``restore train resnet-cifar10 --data FILE.npz --out RUN``; see ``data.read_packed`` for the file. 54 minutes of one CPU core, 89.2 % on
     the test split of JPEG re-encoded CIFAR-10. On pictures held out it came to 89.5 % after half of the steps and stayed there while the
-    loss went on falling: it wants more augmentation rather than more steps.
+    loss went on falling: a next run wants more augmentation, not more steps.
     """
     return replace(cifar10("resnet14", options={"widths": [32, 64, 128]}), lr=4e-3, weight_decay=0.1, steps=11_000)
 
