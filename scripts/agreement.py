@@ -1,6 +1,6 @@
 """How far the filters on arrays are from those on tensors and from SciPy, at every border: two tables, in Markdown.
 
-python scripts/agreement.py > docs/filters.md
+python scripts/agreement.py: the second part of docs/filters.md
 """
 
 from collections.abc import Callable
@@ -22,7 +22,7 @@ NUMPY = {"reflect": "reflect", "symmetric": "symmetric", "replicate": "edge", "c
 OPTIONS = {"gabor": {"wavelength": 4.0, "count": 4}, "custom": {"kernel": [[1, 2, 3], [4, 5, 6], [7, 8, 10]], "normalise": True}}
 """Name -> options that are not the defaults."""
 
-TEXT = """# Filters: arrays, tensors and SciPy agree
+TEXT = """## Arrays, tensors and SciPy agree
 
 Printed by `python scripts/agreement.py`: the largest difference over an RGB photograph of 64 x 96 pixels, each filter with its defaults
 (`gabor`: 4 directions of wavelength 4; `custom`: a 3x3 kernel). In a cell, the first number is that between the filter on arrays and its
