@@ -186,6 +186,12 @@ def test_input_channels(name, in_channels):
         assert net(net.preprocess(data.chelsea())).ndim == 2
 
 
+def test_input_channels_among_the_options():
+    net = backbones.build("resnet8", options={"in_channels": 1}).eval()
+    assert net(net.preprocess(data.camera())).ndim == 2
+    assert net.mean == pytest.approx((sum(backbones.build("resnet8").mean) / 3,))
+
+
 @pytest.mark.parametrize(("option", "value"), [*(("norm", n) for n in NORMS), *(("activation", a) for a in ACTIVATIONS if a != "none")])
 @pytest.mark.parametrize("name", SMALLEST)
 def test_swaps(name, option, value):
@@ -219,6 +225,19 @@ def test_freezing_until_a_module():
     assert net.layer4[1].bn1.training
     with pytest.raises(ValueError, match="no module is called 'layer5'; expected one of conv1"):
         net.freeze(until="layer5")
+    assert not net.layer1[0].conv1.weight.requires_grad
+
+
+def test_freezing_again_lets_learn_what_is_frozen_no_more():
+    net = backbones.build("resnet18").train()
+    net.bn1.bias.requires_grad_(False)  # by hand, and so it stays
+    net.freeze().freeze(until="layer3")
+    frozen = {key.split(".")[0] for key, p in net.named_parameters() if not p.requires_grad}
+    assert frozen == {"conv1", "bn1", "layer1", "layer2"}
+    assert {name.split(".")[0] for name, m in net.named_modules() if name and not m.training} == {*frozen, "relu", "maxpool"}
+    net.freeze(until="conv1")
+    assert [key for key, p in net.named_parameters() if not p.requires_grad] == ["bn1.bias"]
+    assert all(m.training for m in net.modules())
 
 
 @pytest.mark.parametrize("name", ["resnet50", "inception_v3"])
@@ -245,6 +264,31 @@ def test_preprocess_takes_any_picture():
         net.preprocess(grey)
 
 
+def resized_whole(net, pixels):
+    x = torch.from_numpy(pixels).permute(2, 0, 1)[None]
+    size = [net.resize_size * side // min(x.shape[2:]) for side in x.shape[2:]]
+    x = torch.nn.functional.interpolate(x, size, mode="bilinear", align_corners=False, antialias=True)
+    top, left = ((side - 224) // 2 for side in size)
+    return net.normalise(x[..., top : top + 224, left : left + 224])
+
+
+def test_of_a_long_picture_the_centre_is_resized(monkeypatch):
+    net = on_meta("resnet18")
+    long = np.tile(data.chelsea(), (1, 2, 1))[100:200, :900].astype(np.float32) / 255
+    for pixels in (long, long.transpose(1, 0, 2).copy(), long[:, :400].copy()):
+        torch.testing.assert_close(net.preprocess(pixels), resized_whole(net, pixels), atol=0.02, rtol=0)
+    for height, width in ((100, 899), (37, 890), (100, 402), (3, 300)):
+        ramp = np.zeros((height, width, 3), np.float32) + np.linspace(0, 1, width, dtype=np.float32)[:, None]
+        expected = resized_whole(net, ramp)
+        shift = (net.preprocess(ramp) - expected) / (expected[..., 223:] - expected[..., :1]) * 223  # in pixels
+        assert shift.abs().max() < 0.6
+    sizes, real = [], torch.nn.functional.interpolate
+    monkeypatch.setattr(torch.nn.functional, "interpolate", lambda x, size, **options: sizes.append(size) or real(x, size, **options))
+    assert net.preprocess(np.zeros((3, 3000, 3), np.uint8)).shape == (1, 3, 224, 224)
+    assert net.preprocess(np.zeros((3001, 2, 3), np.uint8)).shape == (1, 3, 224, 224)
+    assert max(map(max, sizes)) <= 5 * 256
+
+
 def test_a_trained_first_layer_serves_other_channels():
     weight, grey = torch.randn(8, 3, 7, 7), torch.randn(1, 1, 20, 20)
     as_rgb = torch.nn.functional.conv2d(grey.expand(-1, 3, -1, -1), weight)
@@ -262,3 +306,9 @@ def test_errors_say_what_was_expected():
         backbones.build("resnet18", output_stride=5)
     with pytest.raises(ValueError, match="backbone 'resnet18' takes no 'depth'; it takes in_channels, num_classes"):
         backbones.build("resnet18", options={"depth": 3})
+    for given in ({"in_channels": 0}, {"options": {"in_channels": -1}}):
+        with pytest.raises(ValueError, match="backbone 'resnet18' with in_channels=(0|-1); expected at least 1"):
+            backbones.build("resnet18", **given)
+    for given in ({"num_classes": -1}, {"options": {"num_classes": -1}}):
+        with pytest.raises(ValueError, match="backbone 'resnet18' with num_classes=-1; expected at least 0"):
+            backbones.build("resnet18", **given)

@@ -58,9 +58,13 @@ def build(
     for key in given:
         if key not in known:
             raise ValueError(f"backbone {name!r} takes no {key!r}; it takes {', '.join(known)}")
+    for key, least in (("in_channels", 1), ("num_classes", 0)):
+        if given.get(key) is not None and given[key] < least:
+            raise ValueError(f"backbone {name!r} with {key}={given[key]}; expected at least {least}")
     net: Backbone = builder(name, **given)
-    if in_channels is not None and in_channels != len(net.mean):
-        net.mean, net.std = adapt_statistics(net.mean, in_channels), adapt_statistics(net.std, in_channels)
+    channels = given.get("in_channels")
+    if channels is not None and channels != len(net.mean):
+        net.mean, net.std = adapt_statistics(net.mean, channels), adapt_statistics(net.std, channels)
     return net
 
 

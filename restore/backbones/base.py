@@ -16,6 +16,9 @@ IMAGENET_STD = (0.229, 0.224, 0.225)
 CIFAR_MEAN = (0.4914, 0.4822, 0.4465)
 CIFAR_STD = (0.2470, 0.2435, 0.2616)
 
+LONGEST = 4
+"""Longer side over shorter of what ``preprocess`` resizes; the crop sees about 1, so the rest of a longer picture is cut off before."""
+
 
 class Family(Protocol):
     """What a file of this package holds beside its classes.
@@ -93,6 +96,8 @@ class Backbone(nn.Module):
     def preprocess(self, picture: Picture | np.ndarray) -> torch.Tensor:
         """Resize the shorter side (bilinear, antialiased), cut the centre, normalise: torchvision's evaluation preset.
 
+        Of a picture longer than ``LONGEST`` to 1 only the centre is resized: what all of it would give, to half a pixel.
+
         Args:
             picture: A Picture or an array as ``Picture.from_array`` takes it. Grey becomes RGB, or RGB grey (ITU-R 601 weights), as
                 the network's channels want it; alpha is ignored.
@@ -105,7 +110,11 @@ class Backbone(nn.Module):
         """
         if not isinstance(picture, Picture):
             picture = Picture.from_array(picture)
-        x = torch.from_numpy(np.ascontiguousarray(to_float(picture.pixels))).permute(2, 0, 1)[None]  # (1, C, H, W)
+        short = min(picture.pixels.shape[:2])
+        down, right = (max(0, side - LONGEST * short) // 2 for side in picture.pixels.shape[:2])
+        height, width = picture.pixels.shape[0] - 2 * down, picture.pixels.shape[1] - 2 * right
+        pixels = picture.pixels[down : down + height, right : right + width]
+        x = torch.from_numpy(np.ascontiguousarray(to_float(pixels))).permute(2, 0, 1)[None]  # (1, C, H, W)
         wanted = len(self.mean)
         if wanted not in (1, 3):
             raise ValueError(f"a picture has 1 or 3 channels; this network takes {wanted}")
@@ -113,8 +122,6 @@ class Backbone(nn.Module):
             x = x.expand(-1, 3, -1, -1)
         elif x.shape[1] > wanted:
             x = (x * x.new_tensor([0.299, 0.587, 0.114]).reshape(-1, 1, 1)).sum(1, keepdim=True)
-        height, width = x.shape[-2:]
-        short = min(height, width)
         size = (self.resize_size * height // short, self.resize_size * width // short)
         if size != (height, width):
             x = F.interpolate(x, size, mode="bilinear", align_corners=False, antialias=True)
@@ -128,6 +135,8 @@ class Backbone(nn.Module):
 
     def freeze(self, until: str | None = None) -> "Backbone":
         """Stop training everything before ``until``; frozen normalisations keep their statistics in ``train()`` too.
+
+        What an earlier call froze learns again first, so ``until`` the first module unfreezes all.
 
         Args:
             until: Name of the first module that goes on learning, as ``named_modules`` has it ("layer4", "features.17"); None freezes
@@ -148,9 +157,12 @@ class Backbone(nn.Module):
             before = [modules[name] for name in names[: names.index(until)] if name not in parents]
         else:
             raise ValueError(f"no module is called {until!r}; expected one of {', '.join(n for n in modules if n.count('.') < 2 and n)}")
+        for parameter in getattr(self, "_stopped", []):
+            parameter.requires_grad_(True)
         self._frozen = before
-        for module in before:
-            module.requires_grad_(False)
+        self._stopped = [parameter for module in before for parameter in module.parameters() if parameter.requires_grad]
+        for parameter in self._stopped:
+            parameter.requires_grad_(False)
         return self.train(self.training)
 
     def train(self, mode: bool = True) -> "Backbone":
