@@ -11,6 +11,7 @@ import hashlib
 import inspect
 import io
 import os
+import pickle
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import MISSING, dataclass, field, fields
@@ -234,7 +235,7 @@ def _dependent(ours: "dict[str, Tensor]", name: str, options: Mapping[str, Any])
 
 def _classes(state: "dict[str, Tensor]", ours: "dict[str, Tensor]", name: str, options: Mapping[str, Any]) -> int:
     """Outputs of a state dict's classifier where they are not as many as ours; 0 where they are, or nothing tells."""
-    others = {key for key, value in state.items() if key in ours and value.shape != ours[key].shape}
+    others = {k for k, value in state.items() if k in ours and value.shape != ours[k].shape and value.dim() == ours[k].dim() > 0}
     head = others and others.intersection(_dependent(ours, name, {**options, "num_classes": 1}))
     return max((state[key].shape[0] for key in head), default=0)
 
@@ -247,7 +248,8 @@ def _adapted(
 
     state = dict(state)
     first = next((key for key, value in ours.items() if value.dim() == 4), "")  # (K, C, h, w)
-    if "in_channels" in given and first in state and state[first].shape[1] != ours[first].shape[1]:
+    shape = state[first].shape if first in state else ()
+    if "in_channels" in given and len(shape) == 4 and shape[1] not in (0, ours[first].shape[1]):
         state[first] = adapt_input(state[first], given["in_channels"])
     if "aux_logits" in given:
         for key in _dependent(ours, name, {**options, "aux_logits": True}):
@@ -307,9 +309,11 @@ def _read_foreign(path: Path) -> "dict[str, Tensor]":
         return _parse(content, str(path))
     try:
         state = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
+    except pickle.UnpicklingError as error:  # whose text is advice to read it without care
+        raise WeightsError(f"{path} is no file of tensors: it is broken, or holds objects, which could run code") from error
     except Exception as error:  # a broken pickle raises whatever it likes
         raise WeightsError(f"{path} is no file of tensors: {_one_line(error)}") from error
-    if not isinstance(state, dict) or not all(isinstance(value, torch.Tensor) for value in state.values()):
+    if not isinstance(state, dict) or not all(isinstance(key, str) and isinstance(value, torch.Tensor) for key, value in state.items()):
         found = f"a dict of {', '.join(map(str, list(state)[:3]))}" if isinstance(state, dict) else type(state).__name__
         raise WeightsError(f"{path} holds {found}; expected a state dict: names and tensors")
     return state
