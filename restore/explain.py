@@ -40,7 +40,11 @@ def feature_maps(net: Backbone, x: torch.Tensor) -> list[np.ndarray]:
 
     Returns:
         Finest first: (channels[i], ~H/reductions[i], ~W/reductions[i]) float32.
+
+    Raises:
+        ValueError: There is not one picture.
     """
+    _check_one(x)
     with _undisturbed(net), torch.no_grad():
         return [maps[0].float().cpu().numpy() for maps in net.features(x)]
 
@@ -82,7 +86,7 @@ def responses(net: Backbone, x: torch.Tensor, *, layer: str | None = None) -> np
         (N, K) float32.
 
     Raises:
-        ValueError: The layer is not there.
+        ValueError: The layer is not there, or gives no single tensor.
     """
     with _undisturbed(net), torch.no_grad():
         found, logits = _forward(net, x, layer)
@@ -138,14 +142,17 @@ def grad_cam(net: Backbone, x: torch.Tensor, *, target: int | Sequence[int] | No
         (N, H, W) float32 in [0, 1]: 1 where a picture speaks most for the class; all 0 where nothing does.
 
     Raises:
-        ValueError: A class or a layer that is not there, or maps without places.
+        ValueError: A class or a layer that is not there, another number of classes than of pictures, or maps without places.
     """
+    classes = None if target is None else torch.as_tensor(target, device=x.device).reshape(-1)
+    if classes is not None and len(classes) not in (1, len(x)):
+        raise ValueError(f"{len(classes)} classes for {len(x)} pictures; expected one, or one each")
     with _undisturbed(net):
         found, logits = _forward(net, x.detach().clone().requires_grad_(), layer)
         maps = next((m for m in reversed(found) if m.dim() == 4 and m.shape[2] * m.shape[3] > 1), None)
         if maps is None:
             raise ValueError(f"{layer or 'the network'} gives {tuple(found[-1].shape)}; expected maps (N, K, h, w) of more than one pixel")
-        chosen = logits.argmax(1) if target is None else torch.as_tensor(target, device=x.device).expand(len(x))
+        chosen = logits.argmax(1) if classes is None else classes.expand(len(x))
         _check(chosen.tolist(), logits.shape[1], "class")
         (slope,) = torch.autograd.grad(logits.gather(1, chosen[:, None]).sum(), maps)  # (N, K, h, w)
     cam = F.relu((slope.mean((2, 3), keepdim=True) * maps.detach()).sum(1, keepdim=True))  # (N, 1, h, w)
@@ -177,7 +184,12 @@ def picture_figure(pictures: Sequence[np.ndarray], captions: Sequence[str] = (),
 
 
 def seen(net: Backbone, x: torch.Tensor) -> np.ndarray:
-    """The picture that a network sees, (H, W, C) float32 in [0, 1], of (1, C, H, W) as ``net.preprocess`` makes it."""
+    """The picture that a network sees, (H, W, C) float32 in [0, 1], of (1, C, H, W) as ``net.preprocess`` makes it.
+
+    Raises:
+        ValueError: There is not one picture.
+    """
+    _check_one(x)
     mean, std = (x.new_tensor(value).reshape(-1, 1, 1) for value in (net.mean, net.std))
     return (x[0] * std + mean).clamp(0, 1).permute(1, 2, 0).float().cpu().numpy()
 
@@ -213,20 +225,25 @@ def maximise(
         (len(units), H, W, C) float32 in [0, 1].
 
     Raises:
-        ValueError: A unit or a layer that is not there.
+        ValueError: No unit, one or a layer that is not there, or negative steps or jitter.
     """
+    if len(units) == 0:
+        raise ValueError("no units; expected one or more")
     height, width = size or net.input_size
     jitter = min(height, width) // 28 if jitter is None else jitter
+    for name, value in (("steps", steps), ("jitter", jitter)):
+        if value < 0:
+            raise ValueError(f"{name} is {value}; expected at least 0")
     draw, device = torch.Generator().manual_seed(seed), next(net.parameters()).device
     with _undisturbed(net):
         start = 0.1 * torch.randn(len(units), len(net.mean), height, width // 2 + 1, 2, generator=draw)
         spectrum, chosen = start.to(device).requires_grad_(), torch.tensor(units, device=device)[:, None]
         ascent = torch.optim.AdamW([spectrum], RATE, weight_decay=decay)
+        _check(units, responses(net, net.normalise(_picture(spectrum[:1], width)), layer=layer).shape[1], "unit")
         for _ in range(steps):
             shift = torch.randint(-jitter, jitter + 1, (2,), generator=draw).tolist()
             found, logits = _forward(net, net.normalise(_picture(spectrum, width).roll(shift, (2, 3))), layer)
             outputs = _means(logits if layer is None else found[-1])  # (U, K)
-            _check(units, outputs.shape[1], "unit")
             spectrum.grad = torch.autograd.grad(-outputs.gather(1, chosen).sum(), spectrum)[0]
             ascent.step()
         return _picture(spectrum, width).detach().permute(0, 2, 3, 1).cpu().numpy()
@@ -257,6 +274,12 @@ def _check(wanted: Sequence[int], number: int, what: str) -> None:
             raise ValueError(f"{what} {i} is not there; expected 0 to {number - 1}")
 
 
+def _check_one(x: torch.Tensor) -> None:
+    """Raise where (N, C, H, W) is not one picture."""
+    if len(x) != 1:
+        raise ValueError(f"{len(x)} pictures; expected one")
+
+
 def _forward(net: Backbone, x: torch.Tensor, layer: str | None) -> tuple[list[torch.Tensor], torch.Tensor]:
     """What ``layer`` gives, or every scale where it is None; and the logits (N, num_classes) that follow from it."""
     if layer is None:
@@ -267,7 +290,9 @@ def _forward(net: Backbone, x: torch.Tensor, layer: str | None) -> tuple[list[to
         raise ValueError(f"no module is called {layer!r}; expected one of {', '.join(n for n in modules if n.count('.') < 2 and n)}")
     caught: list[torch.Tensor] = []
 
-    def catch(module: nn.Module, inputs: object, output: torch.Tensor) -> torch.Tensor:
+    def catch(module: nn.Module, inputs: object, output: object) -> torch.Tensor:
+        if not isinstance(output, torch.Tensor):
+            raise ValueError(f"{layer!r} gives a {type(output).__name__}; expected a layer that gives one tensor")
         caught.append(output)
         return output.clone()  # what follows may work in place
 

@@ -161,6 +161,9 @@ def test_kernels_are_those_of_the_first_convolution(resnet: Backbone) -> None:
     assert resnet.conv1.weight.abs().sum() > 0
 
 
+SEVERAL = "'features' gives a list; expected a layer that gives one tensor"
+
+
 def run_all(net: Backbone, x: torch.Tensor) -> None:
     explain.feature_maps(net, x)
     explain.kernels(net)
@@ -209,6 +212,19 @@ def test_it_works_where_gradients_are_off_and_parameters_frozen(context) -> None
         (lambda net, x: explain.maximise(net, [0], layer="layer9", size=(32, 32)), "no module is called 'layer9'"),
         (lambda net, x: explain.grad_cam(backbones.build("googlenet"), x, layer="aux1"), "'aux1' is not passed through on the way"),
         (lambda net, x: explain.kernels(backbones.build("mlp")), "MLP has no convolution"),
+        (
+            lambda net, x: explain.grad_cam(net, x.repeat(3, 1, 1, 1), target=[1, 2]),
+            "2 classes for 3 pictures; expected one, or",
+        ),
+        (lambda net, x: explain.grad_cam(net, x, target=[]), "0 classes for 1 pictures"),
+        (lambda net, x: explain.maximise(net, []), "no units; expected one or more"),
+        (lambda net, x: explain.maximise(net, [0], jitter=-1), "jitter is -1; expected at least 0"),
+        (lambda net, x: explain.maximise(net, [0], steps=-1), "steps is -1; expected at least 0"),
+        (lambda net, x: explain.maximise(net, [99], steps=0), "unit 99 is not there; expected 0 to 9"),
+        (lambda net, x: explain.feature_maps(net, x.expand(2, -1, -1, -1)), "2 pictures; expected one"),
+        (lambda net, x: explain.seen(net, x.expand(2, -1, -1, -1)), "2 pictures; expected one"),
+        (lambda net, x: explain.grad_cam(backbones.build("vgg11_cifar"), x, layer="features"), SEVERAL),
+        (lambda net, x: explain.responses(backbones.build("squeezenet_cifar"), x, layer="features"), SEVERAL),
         (lambda net, x: explain.feature_figure([np.zeros((9, 1, 1))]), "1 scales of one pixel; expected maps that are larger"),
     ],
 )
