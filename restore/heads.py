@@ -34,10 +34,16 @@ class MultiHead(nn.Module):
     Args:
         backbone: The encoder; it normalises the pictures itself.
         heads: Name -> head, built for the channels of this backbone.
+
+    Raises:
+        ValueError: A name that a module cannot have.
     """
 
     def __init__(self, backbone: Backbone, heads: Mapping[str, nn.Module]) -> None:
         super().__init__()
+        for name in heads:
+            if not name or "." in name or hasattr(nn.ModuleDict(), name):
+                raise ValueError(f"a head is called {name!r}; expected a name without dots that is no attribute of a module")
         self.backbone, self.heads = backbone, nn.ModuleDict(heads)
 
     def forward(self, x: torch.Tensor) -> dict[str, Any]:
@@ -57,16 +63,32 @@ class MultiHead(nn.Module):
         return {name: self.heads[name].loss(outputs[name], target) for name, target in targets.items()}  # type: ignore[operator]
 
 
+def check(channels: Sequence[int], outputs: int = 1) -> None:
+    """Refuse a head that sees or gives nothing.
+
+    Raises:
+        ValueError: ``channels`` is empty, or ``outputs`` below 1.
+    """
+    if not channels:
+        raise ValueError("no channels; expected those of one map or more")
+    if outputs < 1:
+        raise ValueError(f"{outputs} outputs; expected at least 1")
+
+
 class ClassificationHead(nn.Module):
-    """Global average pooling of the coarsest map and a linear classifier (Lin, Chen, Yan 2014, "Network in Network").
+    """Global average pooling of the coarsest map and a linear classifier (Lin, Chen, Yan 2013, "Network In Network").
 
     Args:
         channels: Of each map, finest first, as ``Backbone.channels`` lists them.
         classes: Outputs.
+
+    Raises:
+        ValueError: No channels, or no classes.
     """
 
     def __init__(self, channels: Sequence[int], classes: int) -> None:
         super().__init__()
+        check(channels, classes)
         self.linear = nn.Linear(channels[-1], classes)
 
     def forward(self, maps: Sequence[torch.Tensor], picture: torch.Tensor) -> torch.Tensor:
@@ -95,12 +117,16 @@ class Decoder(nn.Module):
         width: Channels of the output.
         norm: A name in ``restore.nn.layers.NORMS``.
 
+    Raises:
+        ValueError: No channels.
+
     >>> Decoder([8, 16, 32], 4)([torch.zeros(1, 8, 27, 31), torch.zeros(1, 16, 13, 15), torch.zeros(1, 32, 6, 7)]).shape
     torch.Size([1, 4, 27, 31])
     """
 
     def __init__(self, channels: Sequence[int], width: int = 64, *, norm: str = "layer") -> None:
         super().__init__()
+        check(channels)
         self.lateral = nn.ModuleList(nn.Conv2d(c, width, 1) for c in channels)
         self.smooth = nn.ModuleList(conv3x3(width, width, norm) for _ in channels)
 
@@ -120,10 +146,14 @@ class DenseHead(nn.Module):
         outputs: Values per pixel.
         width: Channels of the decoder.
         norm: A name in ``restore.nn.layers.NORMS``.
+
+    Raises:
+        ValueError: No channels, or no outputs.
     """
 
     def __init__(self, channels: Sequence[int], outputs: int, *, width: int = 64, norm: str = "layer") -> None:
         super().__init__()
+        check(channels, outputs)
         self.decoder, self.output = Decoder(channels, width, norm=norm), nn.Conv2d(width, outputs, 1)
 
     def forward(self, maps: Sequence[torch.Tensor], picture: torch.Tensor) -> torch.Tensor:
@@ -140,8 +170,16 @@ class SegmentationHead(DenseHead):
     """The class of every pixel: ``DenseHead`` whose outputs are logits."""
 
     def loss(self, output: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
-        """Cross-entropy of logits (N, classes, H, W) and labels (N, H, W), of which 255 means unknown; 0 if all are."""
-        return F.cross_entropy(output, target, ignore_index=255, reduction="sum") / (target != 255).sum().clamp_min(1)
+        """Cross-entropy of logits (N, classes, H, W) and labels (N, H, W), of which 255 means unknown; 0 if all are.
+
+        Raises:
+            ValueError: Another label is none of the classes.
+        """
+        known, classes = target != 255, output.shape[1]
+        wrong = target[known & ((target < 0) | (target >= classes))]
+        if len(wrong):
+            raise ValueError(f"the label {int(wrong[0])}; expected 0 to {classes - 1}, or 255 where unknown")
+        return F.cross_entropy(output, target, ignore_index=255, reduction="sum") / known.sum().clamp_min(1)
 
 
 class Maps(NamedTuple):
@@ -172,7 +210,7 @@ class DetectionHead(nn.Module):
         norm: A name in ``restore.nn.layers.NORMS``.
 
     Raises:
-        ValueError: ``channels`` and ``reductions`` differ in length.
+        ValueError: ``channels`` and ``reductions`` differ in length or are empty, or ``classes`` or ``stride`` is below 1.
     """
 
     def __init__(
@@ -188,6 +226,9 @@ class DetectionHead(nn.Module):
         super().__init__()
         if len(channels) != len(reductions):
             raise ValueError(f"{len(reductions)} reductions came with {len(channels)} channels; expected one for each map")
+        check(channels, classes)
+        if stride < 1:
+            raise ValueError(f"stride is {stride}; expected at least 1")
         self.stride, self.skip = stride, min(sum(r < stride for r in reductions), len(channels) - 1)
         self.decoder = Decoder(channels[self.skip :], width, norm=norm)
         self.heat, self.size, self.offset = (
@@ -254,7 +295,12 @@ class DetectionHead(nn.Module):
         Returns:
             Boxes (N, top, 4) as x0, y0, x1, y1 in pixels, which may reach out of the picture; scores (N, top) in [0, 1]; classes (N, top).
             ``top`` is less where the grid has fewer places.
+
+        Raises:
+            ValueError: ``top`` is negative.
         """
+        if top < 0:
+            raise ValueError(f"top is {top}; expected at least 0")
         (rows, columns), score = output.heat.shape[-2:], output.heat.sigmoid()
         score = score * (score == F.max_pool2d(score, 3, 1, 1))
         scores, places = score.flatten(1).topk(min(top, score[0].numel()))  # (N, top)

@@ -9,7 +9,7 @@ from torchvision.ops import box_iou
 
 from restore import backbones
 from restore.backbones.resnet import ResNet
-from restore.heads import ClassificationHead, DenseHead, DetectionHead, Maps, MultiHead, SegmentationHead, focal, reach
+from restore.heads import ClassificationHead, Decoder, DenseHead, DetectionHead, Maps, MultiHead, SegmentationHead, focal, reach
 from restore.nn.blocks import BasicBlock
 from restore.nn.layers import NORMS
 
@@ -258,6 +258,41 @@ def test_a_wrong_box_is_named(box, message):
     head = DetectionHead([8], [4], 2)
     with pytest.raises(ValueError, match=message):
         head.encode([torch.tensor([box], dtype=torch.float32)], blank(head, (32, 64)))
+
+
+@pytest.mark.parametrize(
+    ("build", "message"),
+    [
+        (lambda: DetectionHead([8], [4], 2, stride=0), "stride is 0; expected at least 1"),
+        (lambda: DetectionHead([8], [4], 0), "0 outputs; expected at least 1"),
+        (lambda: DetectionHead([], [], 2), "no channels; expected those of one map or more"),
+        (lambda: ClassificationHead([8], 0), "0 outputs; expected at least 1"),
+        (lambda: ClassificationHead([], 3), "no channels; expected those of one map or more"),
+        (lambda: DenseHead([8], -1), "-1 outputs; expected at least 1"),
+        (lambda: SegmentationHead([], 2), "no channels"),
+        (lambda: Decoder([]), "no channels; expected those of one map or more"),
+        (lambda: MultiHead(small(), {"a.b": ClassificationHead([8], 2)}), "a head is called 'a.b'; expected a name without dots"),
+        (lambda: MultiHead(small(), {"type": ClassificationHead([8], 2)}), "a head is called 'type'; expected .* no attribute of a module"),
+        (lambda: MultiHead(small(), {"": ClassificationHead([8], 2)}), "a head is called ''"),
+    ],
+)
+def test_a_head_that_cannot_be(build, message):
+    with pytest.raises(ValueError, match=message):
+        build()
+
+
+def test_fewer_than_no_boxes():
+    head = DetectionHead([8], [4], 2)
+    with pytest.raises(ValueError, match="top is -1; expected at least 0"):
+        head.decode(blank(head, (32, 32)), top=-1)
+    assert head.decode(blank(head, (32, 32)), top=0)[0].shape == (1, 0, 4)
+
+
+@pytest.mark.parametrize("label", [2, 254, 256, -1, -100])
+def test_a_label_outside_of_the_classes(label):
+    labels = torch.tensor([[[0, 255, label]]])
+    with pytest.raises(ValueError, match=f"the label {label}; expected 0 to 1, or 255 where unknown"):
+        SegmentationHead([8], 2).loss(torch.zeros(1, 2, 1, 3), labels)
 
 
 def test_errors_say_what_came_and_what_was_expected():
