@@ -112,16 +112,18 @@ def test_standard_input(folder, call, monkeypatch):
     piped = call("classify - --backbone tiny")
     assert piped == (0, ["-", *call("classify cat.png --backbone tiny")[1][1:]], [])
     stream.isatty = lambda: True
-    code, _, err = call("classify - --backbone tiny")
-    assert (code, len(err)) == (2, 1)
-    assert "standard input is a terminal" in err[0]
+    for command, rest in (("classify", "--backbone NAME"), ("explain", "--backbone NAME -o DIR")):
+        code, _, err = call(f"{command} - --backbone tiny -o out" if command == "explain" else "classify - --backbone tiny")
+        assert (code, len(err)) == (2, 1)
+        assert err[0].endswith(f"standard input is a terminal; expected a picture, as in: restore {command} - {rest} < photo.jpg")
 
 
 WRONG = [
     ("cat.png", "Missing option '--backbone'"),
     ("cat.png --backbone magic", "no classifier is called 'magic'; expected --backbone to be one of tiny, "),
     ("cat.png --backbone denoise", "no classifier is called 'denoise'"),
-    ("cat.png --backbone tiny --weights imagenet", "no classifier is called 'tiny'; expected --backbone to be one of neocognitron"),
+    ("cat.png --backbone magic --weights imagenet", "no classifier is called 'magic'; expected --backbone to be one of neocognitron"),
+    ("cat.png --backbone tiny --weights mine.pth", "'tiny' is a shipped classifier, with its own weights; expected no --weights"),
     ("cat.png --backbone resnet18", "'resnet18' comes without weights; expected --weights imagenet, or --weights FILE"),
     ("cat.png --backbone tiny --labels two.txt", "two.txt has 2 names; 'tiny' has 3 classes"),
 ]
@@ -162,7 +164,7 @@ def test_a_wrong_call_is_one_line_and_2(folder, call, words, said):
         ("--backbone resnet18 --weights mine.pth", "mine.pth does not fit network 'resnet18': lacks "),
         ("--backbone resnet8 --weights imagenet", "torchvision publishes no ImageNet weights of 'resnet8'"),
         ("--backbone tiny --labels none.txt", "none.txt: No such file or directory"),
-        ("--backbone tiny --labels cat.png", "'utf-8' codec can't decode"),
+        ("--backbone tiny --labels cat.png", "cat.png is not UTF-8 text; expected names of classes, one to a line"),
     ],
 )
 def test_weights_that_cannot_be_used_are_one_line_and_1(folder, call, words, options, said):

@@ -37,8 +37,7 @@ def classify(
     as_json: Annotated[bool, typer.Option("--json", help="Print a JSON object for each photograph, one to a line.")] = False,
 ) -> None:
     """Say what is in photographs: the likeliest classes and their probabilities."""
-    if "-" in photos and sys.stdin.isatty():
-        raise WrongCall("standard input is a terminal; expected a picture, as in: restore classify - --backbone NAME < photo.jpg")
+    refuse_terminal(photos, "restore classify - --backbone NAME < photo.jpg")
     import torch
 
     net, names = open_classifier(backbone, weights, labels)
@@ -61,11 +60,21 @@ def classify(
         raise typer.Exit(1)
 
 
+def refuse_terminal(photos: list[str], example: str) -> None:
+    """Do not wait for a picture to be typed.
+
+    Raises:
+        WrongCall: A photograph is to come from standard input, which is a terminal.
+    """
+    if "-" in photos and sys.stdin.isatty():
+        raise WrongCall(f"standard input is a terminal; expected a picture, as in: {example}")
+
+
 def open_classifier(name: str, weights: str, labels: Path | None) -> "tuple[Backbone, tuple[str, ...]]":
     """Load the network of a command, and the names of its outputs.
 
     Raises:
-        WrongCall: There is no such network, it needs weights, or there are more or fewer names than outputs.
+        WrongCall: There is no such network, it needs weights or has its own, or there are more or fewer names than outputs.
         typer.Exit: The weights or the names cannot be used.
     """
     import torch
@@ -75,14 +84,18 @@ def open_classifier(name: str, weights: str, labels: Path | None) -> "tuple[Back
 
     try:
         shipped = [entry.name for entry in entries().values() if entry.network in BACKBONES]
-        if name not in BACKBONES and (weights or name not in shipped):
+        if name not in BACKBONES and name in shipped and weights:
+            raise WrongCall(f"{name!r} is a shipped classifier, with its own weights; expected no --weights")
+        if name not in BACKBONES and name not in shipped:
             choice = list(BACKBONES) if weights else [*shipped, *BACKBONES]
             raise WrongCall(f"no classifier is called {name!r}; expected --backbone to be one of {', '.join(choice)}")
         if name not in shipped and not weights:
             raise WrongCall(f"{name!r} comes without weights; expected --weights imagenet, or --weights FILE")
         net = load(name, weights or None)
         names = tuple(labels.read_text("utf-8").splitlines()) if labels else class_names(name, weights or None)
-    except (WeightsError, OSError, UnicodeDecodeError) as error:
+    except UnicodeDecodeError:
+        give_up(f"{labels} is not UTF-8 text; expected names of classes, one to a line")
+    except (WeightsError, OSError) as error:
         give_up(f"{labels}: {error.strerror}" if isinstance(error, OSError) else " ".join(str(error).split()))
     assert isinstance(net, Backbone)
     with torch.inference_mode():

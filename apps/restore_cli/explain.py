@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from restore_cli.base import WrongCall, give_up, say
-from restore_cli.classify import Encoder, Labels, Weights, complaint, open_classifier, open_photo
+from restore_cli.classify import Encoder, Labels, Weights, complaint, open_classifier, open_photo, refuse_terminal
 
 if TYPE_CHECKING:
     import numpy as np
@@ -28,7 +28,7 @@ class Existing(Enum):
 
 
 def explain(  # noqa: PLR0913 - one parameter for each option
-    photo: Annotated[str, typer.Argument(metavar="PHOTO", help="A file.")],
+    photo: Annotated[str, typer.Argument(metavar="PHOTO", help="A file, or - for standard input.")],
     *,
     backbone: Encoder,
     out: Annotated[Path, typer.Option("--out", "-o", metavar="DIR", help="Folder for the four figures.")],
@@ -45,6 +45,7 @@ def explain(  # noqa: PLR0913 - one parameter for each option
     on_exists: Annotated[Existing, typer.Option("--on-exists", help="When a figure exists: report it, or replace it.")] = Existing.fail,
 ) -> None:
     """Draw what a network sees in a photograph: feature maps, first kernels, what speaks for a class (Grad-CAM), what excites it most."""
+    refuse_terminal([photo], "restore explain - --backbone NAME -o DIR < photo.jpg")
     if out.exists() and not out.is_dir():
         raise WrongCall(f"output {out} is a file; expected a folder")
     there = [out / name for name in FILES if (out / name).exists()]
