@@ -22,7 +22,9 @@ from restore_web import base
 from skimage import data
 
 from restore import estimate, weights
+from restore.filters import FILTERS, classic
 from restore.image import Picture, read, write
+from restore.networks.filtering import OPERATORS
 from restore.restorer import Restorer
 from restore.tasks import TASKS
 
@@ -249,6 +251,7 @@ def test_a_photograph_that_was_put_away_is_one_line(page_module) -> None:
         lambda: page_module.go_on(None),
         lambda: page_module.remove_damage(None, None, None, "telea"),
         lambda: page_module.remove_noise(None, True, 15),
+        lambda: page_module.filter_all(None, "gaussian", filled(page_module, "gaussian"), print),
         lambda: page_module.open_photo(None, None),
     ):
         with pytest.raises(page_module.gr.Error, match=r"choose it again|No photograph"):
@@ -262,11 +265,117 @@ def test_closing_deletes_the_result(page_module, photo: Path) -> None:
 
 
 def test_heavy_work_waits_in_one_line_and_no_button_is_an_open_endpoint(page_module) -> None:
-    heavy = {"open_photo", "close_photo", "go_on", "remove_damage", "remove_noise"}
+    heavy = {"open_photo", "close_photo", "go_on", "remove_damage", "remove_noise", "filter_photo"}
     events = [event for event in restore_web.build().fns.values() if event.fn is not None]
     assert heavy <= {event.fn.__name__ for event in events}
     assert {(event.concurrency_id, event.concurrency_limit) for event in events if event.fn.__name__ in heavy} == {("one at a time", 1)}
     assert {event.api_visibility for event in events} == {"private"}
+
+
+# ---- The filters
+
+
+def filled(page_module, name: str) -> dict[str, object]:
+    """What stands in the inputs once a filter is chosen."""
+    return {key: item.value for key, item in page_module.option_inputs(base.filters()[name]).items()}
+
+
+def run(page_module, path: Path, name: str, **values: object) -> Picture:
+    """Press the button, and read the file that is offered."""
+    inputs = filled(page_module, name)
+    assert values.keys() <= inputs.keys()
+    work = base.open_work(path)
+    return read(page_module.filter_all(work, name, inputs | values, print)[-1])
+
+
+@pytest.mark.parametrize("row", classic(), ids=lambda row: row.name)
+def test_the_inputs_of_a_filter_are_seen_and_hold_its_defaults(row, page_module) -> None:
+    inputs = page_module.option_inputs(row)
+    assert {name for name, item in inputs.items() if item.visible} == row.options.keys()
+    for name, option in row.options.items():
+        if option.default is not option.empty:
+            value = base.taken(option, inputs[name].value)
+            assert (value, type(value)) == (option.default, type(option.default))
+    others = [page_module.option_inputs(other) for other in base.filters().values()]
+    assert {tuple((name, type(item)) for name, item in each.items()) for each in others} == {
+        tuple((name, type(item)) for name, item in inputs.items())
+    }  # always the same ones, in the same order
+
+
+@pytest.mark.parametrize(
+    ("name", "values", "options"),
+    [
+        ("gaussian", {"sigma": 3, "border": "wrap"}, {"sigma": 3.0, "border": "wrap"}),
+        ("median", {"size": 5.0}, {"size": 5}),
+        ("bilateral", {"sigma_color": 40.5, "size": None}, {"sigma_color": 40.5}),
+        ("erosion", {"shape": "disk"}, {"shape": "disk"}),
+        ("custom", {"kernel": "1 2 1\n2 4 2\n1 2 1", "normalise": True}, {"kernel": [[1, 2, 1], [2, 4, 2], [1, 2, 1]], "normalise": True}),
+        ("wiener", {"kernel": "disk", "size": 1.5}, {"kernel": "disk", "size": 1.5}),
+    ],
+)
+def test_a_filtered_photograph_keeps_all_else(name: str, values: dict, options: dict, page_module, photo: Path) -> None:
+    result, original = run(page_module, photo, name, **values), read(photo)
+    np.testing.assert_array_equal(result.pixels, FILTERS[name].array(original.pixels, **options))
+    np.testing.assert_array_equal(result.alpha, original.alpha)
+    assert (result.dtype, result.icc, result.exif, result.dpi) == (original.dtype, original.icc, original.exif, original.dpi)
+    assert result.format == original.format
+
+
+def test_a_patch_is_found(page_module, photo: Path) -> None:
+    original = read(photo)
+    patch = photo.parent / "patch.png"
+    Image.fromarray((original.pixels[100:111, 200:221] // 257).astype(np.uint8)).save(patch)
+    found = run(page_module, photo, "match", patch=str(patch)).pixels
+    assert np.unravel_index(found[..., 0].argmax(), found.shape[:2]) == (105, 210)
+
+
+def test_what_was_done_is_said(photo: Path) -> None:
+    values = {"sigma": 2.5, "border": "reflect"}
+    work = base.filter_all(base.open_work(photo), base.filters()["gaussian"], values, restorer=Restorer(device="cpu"))
+    assert work.said.startswith("Filtered in ")
+    assert work.said.endswith(" s: gaussian (sigma 2.5, border reflect).")
+    assert work.file.name == "cat-restored.tif"
+
+
+@pytest.mark.parametrize(
+    ("name", "values", "said"),
+    [
+        ("gaussian", {"sigma": -3}, "sigma is -3; expected above 0"),
+        ("gaussian", {"sigma": None}, "sigma is &#x27;&#x27;; expected a number"),
+        ("median", {"size": 4}, "size is 4; expected an odd number of pixels, 1 or more"),
+        ("median", {"size": 2.5}, "size is &#x27;2.5&#x27;; expected a whole number"),
+        ("custom", {"kernel": ""}, "the kernel is empty; expected rows of numbers"),
+        ("custom", {"kernel": "1 2; 3 x"}, "row 2 of the kernel holds &#x27;x&#x27;; expected numbers"),
+        ("custom", {"kernel": "1 2; 3 4"}, "the kernel is 2x2; expected odd sides"),
+        ("custom", {"kernel": "/etc/hostname"}, "row 1 of the kernel holds &#x27;/etc/hostname&#x27;; expected numbers"),
+        ("wiener", {"kernel": "magic"}, "kernel is &#x27;magic&#x27;; expected one of gaussian, disk, motion"),
+        ("match", {}, "No patch is chosen yet"),
+    ],
+)
+def test_a_wrong_option_is_one_line(name: str, values: dict, said: str, page_module, photo: Path) -> None:
+    with pytest.raises(page_module.gr.Error) as caught:
+        run(page_module, photo, name, **values)
+    assert caught.value.message.startswith(said)
+    assert "\n" not in caught.value.message
+    assert not caught.value.print_exception
+
+
+def test_a_broken_patch_is_called_by_its_name(page_module, photo: Path) -> None:
+    (photo.parent / "patch.png").write_text("no picture")
+    with pytest.raises(page_module.gr.Error, match=r"^.patch.png: is not a picture"):
+        run(page_module, photo, "match", patch=str(photo.parent / "patch.png"))
+
+
+def test_learned_filters_come_with_their_weight(page_module, photo: Path, tiny_weights: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    restorer = Restorer(device="cpu")
+    monkeypatch.setattr(page_module, "restorer", lambda: restorer)
+    assert list(base.filters()) == [*FILTERS, *(f"learned-{name}" for name in OPERATORS)]
+    inputs = page_module.option_inputs(base.filters()["learned-beauty"])
+    assert {name: item.value for name, item in inputs.items() if item.visible} == {"learned": 0.5}
+    result = run(page_module, photo, "learned-beauty", learned=0.9)
+    np.testing.assert_array_equal(result.pixels, restorer.filter(read(photo).pixels, "beauty", strength=0.9))
+    monkeypatch.setattr(weights, "entries", dict)
+    assert list(base.filters()) == list(FILTERS)
 
 
 # ---- Serving
@@ -460,4 +569,32 @@ def test_a_telephone_fits_and_a_bad_file_is_refused(served: str, browser, photo:
         assert box["x"] >= 0
         assert box["x"] + box["width"] <= 360
     assert visit.page.evaluate("document.documentElement.scrollWidth") <= 360
+    assert not visit.wrong
+
+
+@with_browser
+def test_a_filter_is_chosen_refused_and_applied(served: str, browser, photo: Path) -> None:
+    visit = Visit(browser, served, viewport={"width": 390, "height": 844}, is_mobile=True, has_touch=True)
+    visit.upload(photo)
+    visit.page.locator("#editor canvas").first.wait_for()
+    visit.page.get_by_role("tab", name="Filters").click()
+    for name in ("custom", "opening"):
+        visit.page.locator("#filter input").click()
+        visit.page.locator("#filter input").fill(name)
+        visit.page.get_by_role("option", name=name).click()
+        visit.page.locator("#summary", has_text=FILTERS[name].summary).wait_for()
+    size, options = visit.page.locator("#options").get_by_label("size"), visit.page.locator("#options")
+    assert (size.input_value(), options.get_by_label("shape").input_value(), options.locator("textarea").count()) == ("3", "square", 0)
+    assert visit.page.evaluate("document.documentElement.scrollWidth") <= 390
+    size.fill("4")
+    visit.page.locator("#run-filter").click()
+    visit.page.get_by_test_id("toast-body").get_by_text("size is 4; expected an odd number of pixels, 1 or more").wait_for()
+    size.fill("7")
+    visit.page.locator("#run-filter").click()
+    visit.page.locator("#said", has_text="opening (size 7, shape square, border reflect)").wait_for()
+    visit.page.locator("#slider img").first.wait_for()
+    with visit.page.expect_download() as download:
+        visit.page.locator("#download").click()
+    assert download.value.suggested_filename == "cat-restored.tif"
+    np.testing.assert_array_equal(read(download.value.path()).pixels, FILTERS["opening"].array(read(photo).pixels, size=7))
     assert not visit.wrong

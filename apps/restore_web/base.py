@@ -4,23 +4,28 @@ The uploaded file is the photograph. The browser gets an 8-bit proxy of it (a ca
 telephone), and what comes back from the browser is a mask.
 """
 
+import inspect
 import io
 import shutil
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
 from PIL import Image, ImageCms
 
 from restore import estimate, weights
+from restore.filters import classic
+from restore.filters.options import Row, apply, read_value
 from restore.image import FORMATS, Picture, from_float, read, to_float, to_srgb, write
 from restore.restorer import Restorer
 from restore.tasks import TASKS
 from restore.tasks.denoise import MAX_SIGMA
+from restore.tasks.filter import LEARNED, learned
 
 PROXY_SIDE = 1600
 """Pixels on the long side of what the browser gets, at most."""
@@ -31,7 +36,7 @@ METHODS = {
     "biharmonic": "Biharmonic: for smooth areas, slow",
 }
 """Method of inpainting -> what the page calls it, the best first."""
-NEXT = "This is the result so far. Paint what is left, or remove noise."
+NEXT = "This is the result so far. Paint what is left, remove noise, or filter it."
 
 Progress = Callable[[float], None]
 
@@ -61,6 +66,12 @@ def offered() -> dict[str, str]:
     """Give the methods of inpainting that this installation has, the default first: method -> what the page calls it."""
     has_network = TASKS["inpaint"].weight in weights.entries()
     return {name: words for name, words in METHODS.items() if has_network or name != "learned"}
+
+
+def filters() -> dict[str, Row]:
+    """Give the filters that this installation has: name -> row."""
+    has_network = TASKS["filter"].weight in weights.entries()
+    return {row.name: row for row in [*classic(), *(learned() if has_network else [])]}
 
 
 def open_work(path: str | Path) -> Work:
@@ -186,6 +197,60 @@ def remove_noise(work: Work, *, restorer: Restorer, sigma: float | None, progres
     result = restorer.denoise(work.picture, sigma=level, progress=progress)
     seconds = time.perf_counter() - start
     return _finished(work, result, f"Removed noise of level {level:.1f}{' (measured)' if sigma is None else ''} in {seconds:.1f} s.")
+
+
+def filter_all(work: Work, row: Row, values: Mapping[str, Any], *, restorer: Restorer, progress: Progress | None = None) -> Work:
+    """Filter the whole photograph, and save the result.
+
+    Args:
+        work: The open photograph.
+        row: The filter.
+        values: What stands in the page's inputs: name of an option -> a number, None, a tick, words, or the path of a picture.
+        restorer: Does the learned filters.
+        progress: Called with the fraction done, by those.
+
+    Raises:
+        ValueError: An option is not what the filter takes.
+        ImageError: A picture cannot be read, or the result cannot be saved.
+        WeightsError: The network's weight cannot be used.
+    """
+    options = {name: taken(option, values[name]) for name, option in row.options.items()}
+    start = time.perf_counter()
+    if row.function is None:
+        result = restorer.filter(work.picture, row.name.removeprefix(LEARNED), progress=progress, **options)
+    else:
+        result = work.picture.replace(pixels=apply(row.function, work.picture.pixels, options))
+    seconds = time.perf_counter() - start
+    used = ", ".join(f"{spoken(name)} {value}" for name, value in options.items() if isinstance(value, int | float | str))
+    return _finished(work, result, f"Filtered in {seconds:.1f} s: {spoken(row.name)}{used and f' ({used})'}.")
+
+
+def taken(option: inspect.Parameter, value: Any) -> Any:
+    """Turn what stands in an input of the page into the value of an option.
+
+    Raises:
+        ValueError: It is none.
+        ImageError: It is the path of a file that cannot be read.
+
+    >>> taken(inspect.Parameter("size", inspect.Parameter.KEYWORD_ONLY, annotation=int), 3.0)
+    3
+    """
+    if option.annotation is bool:
+        return bool(value)
+    if option.annotation is np.ndarray:
+        if value is None:
+            raise ValueError(f"No {option.name} is chosen yet: choose a picture of what to look for.")
+        return read(value).to_array()
+    return read_value(option, "" if value is None else str(value).strip().removesuffix(".0"))
+
+
+def spoken(name: str) -> str:
+    """Say a name as people do.
+
+    >>> spoken("learned-non_local_means")
+    'learned: non local means'
+    """
+    return name.replace("-", ": ").replace("_", " ")
 
 
 def go_on(work: Work) -> Work:

@@ -2,6 +2,7 @@
 
 import functools
 import html
+import inspect
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -9,10 +10,17 @@ from pathlib import Path
 from typing import Any
 
 import gradio as gr
+import numpy as np
+from gradio.components import Component
 
 from restore import masks
+from restore.filters.array.deblur import BLURS
+from restore.filters.base import BORDERS
+from restore.filters.kernels import SHAPES
+from restore.filters.options import Row, kinds_of
 from restore.image import SUFFIXES, ImageError, ImageWarning
 from restore.restorer import Restorer
+from restore.tasks.filter import LEARNED
 from restore.weights import WeightsError
 from restore_web import base
 from restore_web.base import Work
@@ -24,6 +32,11 @@ PAINT = (
     "Eraser and brush size are at the left edge of the photograph."
 )
 NOISE = "Takes grain and sensor noise out of the whole photograph. Nothing needs to be painted."
+FILTER = "Changes the whole photograph. Nothing needs to be painted."
+ROWS = "Rows of numbers on lines of their own, or in one line: 1 0 -1; 2 0 -2; 1 0 -1."
+LARGEST = 360  # number that is taken: the degrees of a turn; windows of more pixels than that take minutes
+ORDER = (np.ndarray, float, int, bool, str)  # of the inputs, by what they hold
+CHOICES = {"border": list(BORDERS), "shape": list(SHAPES)}  # what an option that is a word may be
 BRUSH = ("#ff3b30", 0.6)  # colour and opacity: the damage stays visible under the paint
 DAY = 24 * 60 * 60  # seconds
 LARGEST_FILE = "1gb"
@@ -37,6 +50,8 @@ CSS = """
 #photo table {margin: 0; padding: 2px 44px 2px 4px}
 #photo tr {margin: 0; padding: 4px; background: none}
 #photo .icon-button-wrapper {top: calc(50% - 14px); right: 12px; border: none; box-shadow: none; transform: scale(1.3)}
+#options .form > * {flex: 1 1 150px; min-width: 150px !important}
+#options .form > :has(textarea), #options .form > :has([type="checkbox"]) {flex-basis: 100%}
 #editor button[aria-label="Clear canvas"], #editor button[aria-label="Color"] {display: none}
 """
 TO_RESULT = """() => setTimeout(() => {
@@ -132,6 +147,15 @@ def remove_noise(
         return show_repaired(base.remove_noise(held(work), restorer=restorer(), sigma=level, progress=bar(progress, "Removing noise")))
 
 
+def filter_all(work: Work | None, name: str, values: dict[str, Any], progress: Callable[[float], None]) -> tuple[Any, ...]:
+    """Filter the whole photograph; the values are those of `option_inputs`."""
+    with told(values["patch"]):
+        row = base.filters()[name]
+        if row.function is None:
+            values = {"strength": values["learned"]}
+        return show_repaired(base.filter_all(held(work), row, values, restorer=restorer(), progress=progress))
+
+
 def bar(progress: gr.Progress, words: str) -> Callable[[float], None]:
     """Tie the library's progress to the page's bar."""
     return lambda fraction: progress(fraction, desc=words)
@@ -160,6 +184,57 @@ def show_repaired(work: Work) -> tuple[Any, ...]:
 def brush(radius: int) -> gr.Brush:
     """Make the brush, of a radius in proxy pixels."""
     return gr.Brush(default_size=radius, colors=[BRUSH], default_color=BRUSH, color_mode="fixed")
+
+
+def option_inputs(row: Row) -> dict[str, Component]:
+    """Make an input for each option of any filter, of which those of one are seen: name -> input; "learned": a network's strength."""
+    options = {name: option for other in base.filters().values() if other.function for name, option in other.options.items()}
+    order = sorted(options.values(), key=lambda option: next(i for i, kind in enumerate(ORDER) if kind in kinds_of(option)))
+    learned = gr.Slider(0, 1, 0.5, step=0.05, label="strength", visible=row.function is None)
+    return {"learned": learned} | {option.name: option_input(option, row) for option in order}
+
+
+def option_input(option: inspect.Parameter, row: Row) -> Component:
+    """Make the input of an option: seen and at its default where the filter has it."""
+    visible = row.function is not None and option.name in row.options
+    default = row.options[option.name].default if visible else None
+    label, hint, kinds = base.spoken(option.name), row.hints.get(option.name), kinds_of(option)
+    if option.annotation is np.ndarray:
+        return gr.File(label=label, file_types=FILES, height=140, visible=visible)
+    if np.ndarray in kinds:
+        hint = ROWS + (f" Or the name of a blur: {', '.join(BLURS)}." if isinstance(default, str) else "")
+        return gr.Textbox(default if isinstance(default, str) else "", label=label, info=hint, lines=3, visible=visible)
+    if int in kinds or float in kinds:
+        return gr.Number(default, label=label, info=hint, minimum=-LARGEST, maximum=LARGEST, visible=visible)
+    if bool in kinds:
+        return gr.Checkbox(bool(default), label=label, info=hint, visible=visible)
+    return gr.Dropdown(CHOICES[option.name], value=default, label=label, visible=visible)
+
+
+def filter_tab(work: gr.State) -> tuple[gr.Button, Callable[..., tuple[Any, ...]], set[Any]]:
+    """Lay out the choice of a filter and of its options.
+
+    Returns:
+        The button, what it calls, and the inputs of that.
+    """
+    rows = base.filters()
+    first = next(iter(rows.values()))
+    gr.Markdown(FILTER)
+    choices = [(f"{row.group}: {base.spoken(name.removeprefix(LEARNED))}", name) for name, row in rows.items()]
+    name = gr.Dropdown(choices, value=first.name, label="Filter", elem_id="filter")
+    summary = gr.Markdown(first.summary, elem_id="summary")
+    with gr.Row(elem_id="options"):
+        inputs = option_inputs(first)
+
+    def choose(name: str) -> list[Any]:
+        row = base.filters()[name]
+        return [row.summary, *option_inputs(row).values()]
+
+    def filter_photo(given: dict[Any, Any], progress: gr.Progress = gr.Progress()) -> tuple[Any, ...]:  # noqa: B008  gradio finds it here
+        return filter_all(given[work], given[name], {key: given[item] for key, item in inputs.items()}, bar(progress, "Filtering"))
+
+    name.change(choose, name, [summary, *inputs.values()], queue=False, show_progress="hidden", api_visibility="private")
+    return gr.Button("Apply filter", variant="primary", elem_id="run-filter"), filter_photo, {work, name, *inputs.values()}
 
 
 def build_page() -> gr.Blocks:
@@ -195,7 +270,7 @@ def build_page() -> gr.Blocks:
                     )
             with gr.Column(scale=4, min_width=320):
                 with gr.Tabs():
-                    with gr.Tab("Remove damage"):
+                    with gr.Tab("Damage"):
                         gr.Markdown(PAINT)
                         methods = [(words, name) for name, words in base.offered().items()]
                         method = gr.Dropdown(methods, value=methods[0][1], label="Method", elem_id="method")
@@ -203,11 +278,13 @@ def build_page() -> gr.Blocks:
                             gr.Markdown("A picture of the same size, white where the photograph is damaged. It is added to what you paint.")
                             mask_file = gr.File(show_label=False, label="Mask", file_types=FILES, height=110, elem_id="mask")
                         repair = gr.Button("Repair", variant="primary", elem_id="repair")
-                    with gr.Tab("Remove noise"):
+                    with gr.Tab("Noise"):
                         gr.Markdown(NOISE)
                         automatic = gr.Checkbox(True, label="Measure the noise", elem_id="automatic")
                         sigma = gr.Slider(1, base.MAX_SIGMA, 15, step=1, label="Noise level", visible=False, elem_id="sigma")
                         denoise = gr.Button("Remove noise", variant="primary", elem_id="denoise")
+                    with gr.Tab("Filters"):
+                        run_filter, filter_photo, filter_inputs = filter_tab(work)
                 said = gr.Markdown(elem_id="said", min_height=72, container=True)
                 with gr.Column(visible=False, elem_id="after") as after:
                     download = gr.DownloadButton("Download in full quality", variant="primary", elem_id="download")
@@ -224,10 +301,12 @@ def build_page() -> gr.Blocks:
         photo.clear(close_photo, work, opened, show_progress="hidden", **one)
         again.click(open_photo, [photo, work], opened, show_progress_on=said, **one)
         proceed.click(go_on, work, opened, show_progress_on=said, **one)
-        for button, handler, inputs in (
+        steps: list[tuple[gr.Button, Callable[..., Any], Any]] = [
             (repair, remove_damage, [work, editor, mask_file, method]),
             (denoise, remove_noise, [work, automatic, sigma]),
-        ):
+            (run_filter, filter_photo, filter_inputs),
+        ]
+        for button, handler, inputs in steps:
             button.click(handler, inputs, repaired, show_progress_on=said, **one).success(None, js=TO_RESULT)
         automatic.change(lambda on: gr.Slider(visible=not on), automatic, sigma, queue=False, api_visibility="private")
     return page
@@ -249,6 +328,7 @@ def theme() -> gr.themes.Base:
         block_title_text_color="*body_text_color",
         block_title_text_color_dark="*body_text_color",
         block_title_padding="0",
+        checkbox_border_color="*neutral_400",
     )
 
 
