@@ -1,6 +1,8 @@
 """Properties of every kernel filter, over the table, and what each is held against: SciPy, OpenCV, hand-made arrays."""
 
 import inspect
+import math
+from functools import partial
 
 import numpy as np
 import pytest
@@ -257,8 +259,36 @@ def test_every_number_is_checked():
 
 
 @pytest.mark.parametrize(
-    ("name", "option"), [("guided", "radius"), ("anisotropic", "steps"), ("gabor", "count"), ("local_laplacian", "levels"), ("clahe", "tiles")]
+    ("name", "option"),
+    [("guided", "radius"), ("anisotropic", "steps"), ("gabor", "count"), ("local_laplacian", "levels"), ("clahe", "tiles")],
 )
 def test_counts_are_whole_numbers(name, option):
     with pytest.raises(ValueError, match=f"{option} is 2.5; expected a whole number"):
         FILTERS[name].array(picture(), **{option: 2.5})
+
+
+EXTREME = (1e-9, 0, -1, 1e9, 1003, math.nan, math.inf)
+SLOW = {("anisotropic", "steps"), ("total_variation", "steps"), ("richardson_lucy", "steps"), ("smooth_l0", "kappa"), ("gabor", "count")}
+"""Options of which a large value is taken, and takes its time."""
+
+
+@pytest.mark.parametrize("name", FILTERS)
+def test_extreme_numbers_are_taken_or_refused_in_one_line(name):
+    needs = {"custom": {"kernel": np.ones((3, 3))}, "match": {"patch": picture((3, 3), np.uint8)}}.get(name, {})
+    for option, parameter in inspect.signature(FILTERS[name].array).parameters.items():
+        if isinstance(parameter.default, bool) or not isinstance(parameter.default, int | float):
+            continue
+        for value in EXTREME:
+            if (name, option) in SLOW and value > 100:
+                continue
+            message = refusal(partial(FILTERS[name].array, picture((16, 20), np.uint8), **{option: value}, **needs))
+            assert message is None or ("expected" in message and "\n" not in message)
+
+
+def refusal(call):
+    """The message of the ValueError that a call raises, if it does."""
+    try:
+        call()
+    except ValueError as error:
+        return str(error)
+    return None

@@ -17,6 +17,10 @@ BORDERS = {
 replicate ``d d d``, constant ``0 0 0``, wrap ``a b c``. SciPy calls them mirror, reflect, nearest, constant, wrap."""
 
 
+LARGEST = 1001
+"""Longest side of a window, in pixels."""
+
+
 def check_border(border: str) -> None:
     """Check the name of a border.
 
@@ -40,14 +44,26 @@ def check_number(name: str, value: float, *, low: float = 0.0, high: float = mat
         raise ValueError(f"{name} is {value:g}; expected {wanted}")
 
 
-def check_count(name: str, value: int, *, low: int = 1) -> None:
-    """Check that a number of pixels, steps or directions is whole, and ``low`` or more.
+def check_reach(name: str, value: float, most: float) -> None:
+    """Check that a filter reaches no further than makes sense: kernels, and the time they take, grow with it.
+
+    Raises:
+        ValueError: ``value`` is above ``most`` pixels.
+    """
+    if value > most:
+        raise ValueError(f"{name} is {value:g}; expected at most {most:g} pixels")
+
+
+def check_count(name: str, value: int, *, low: int = 1, high: int = 10_000) -> None:
+    """Check that a number of pixels, steps or directions is whole, and from ``low`` to ``high``.
 
     Raises:
         ValueError: It is not.
     """
     if not low <= value < math.inf or value != int(value):
         raise ValueError(f"{name} is {value:g}; expected a whole number, {low} or more")
+    if value > high:
+        raise ValueError(f"{name} is {value:g}; expected at most {high}")
 
 
 def check_size(name: str, size: int) -> None:
@@ -56,8 +72,9 @@ def check_size(name: str, size: int) -> None:
     Raises:
         ValueError: It is even, below 1, or no integer.
     """
-    if size != int(size) or size < 1 or size % 2 == 0:
+    if not 1 <= size < math.inf or size != int(size) or size % 2 == 0:
         raise ValueError(f"{name} is {size}; expected an odd number of pixels, 1 or more")
+    check_reach(name, size, LARGEST)
 
 
 def border_indices(size: int, before: int, after: int, border: str) -> np.ndarray:

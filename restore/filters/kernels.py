@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from restore.filters.base import as_kernel, check_number, check_size
+from restore.filters.base import as_kernel, check_number, check_reach, check_size
 
 SHARPEN = np.array([[0, -1, 0], [-1, 5, -1], [0, -1, 0]], np.float64)
 """Identity plus the four-neighbour Laplacian."""
@@ -37,6 +37,7 @@ def gaussian_1d(sigma: float) -> np.ndarray:
     array([0.04 , 0.919, 0.04 ])
     """
     check_number("sigma", sigma)
+    check_reach("sigma", sigma, 150)
     radius = int(3 * sigma + 0.5)
     weights = np.exp(-0.5 * (np.arange(-radius, radius + 1) / sigma) ** 2)
     return weights / weights.sum()
@@ -68,6 +69,9 @@ def disk(radius: float) -> np.ndarray:
     array([0.145, 0.315, 0.145])
     """
     check_number("radius", radius)
+    check_reach("radius", radius, 100)
+    if radius <= 0.5:  # within one pixel
+        return np.ones((1, 1))
     x, y = fine_grid(math.ceil(radius - 0.5))
     return coverage(x**2 + y**2 <= radius**2)
 
@@ -86,6 +90,8 @@ def motion(length: float, angle: float = 0.0) -> np.ndarray:
     array([0.125, 0.25 , 0.25 , 0.25 , 0.125])
     """
     check_number("length", length, low=1.0, inclusive=True)
+    check_reach("length", length, 200)
+    check_number("angle", angle, low=-math.inf)
     x, y = fine_grid(math.ceil((math.hypot(length, 1) - 1) / 2))
     cos, sin = math.cos(math.radians(angle)), math.sin(math.radians(angle))
     weights = coverage((np.abs(x * cos + y * sin) <= length / 2) & (np.abs(y * cos - x * sin) <= 0.5))
@@ -118,6 +124,7 @@ def log(sigma: float) -> np.ndarray:
         ValueError: ``sigma`` is not above 0.
     """
     check_number("sigma", sigma)
+    check_reach("sigma", sigma, 100)
     radius = int(4 * sigma + 0.5)
     places = np.arange(-radius, radius + 1)
     square = (places[:, None] ** 2 + places**2) / (2 * sigma**2)
@@ -141,6 +148,8 @@ def gabor(wavelength: float, angle: float, *, sigma: float | None = None, aspect
     sigma = 0.56 * wavelength if sigma is None else sigma
     for name, value in (("wavelength", wavelength), ("sigma", sigma), ("aspect", aspect)):
         check_number(name, value)
+    check_reach("wavelength", wavelength, 200)
+    check_reach("sigma", max(sigma, sigma / aspect), 200)
     radius = int(3 * max(sigma, sigma / aspect) + 0.5)
     y, x = np.mgrid[radius : -radius - 1 : -1, -radius : radius + 1]
     turn = math.radians(angle)
@@ -148,7 +157,8 @@ def gabor(wavelength: float, angle: float, *, sigma: float | None = None, aspect
     envelope = np.exp(-(along**2 + (aspect * across) ** 2) / (2 * sigma**2))
     weights = envelope * np.cos(2 * math.pi * along / wavelength + math.radians(phase))
     weights -= envelope * weights.sum() / envelope.sum()
-    return weights / np.abs(weights).sum()
+    total = np.abs(weights).sum()
+    return weights / total if total else weights  # no wave fits into one pixel
 
 
 SHAPES = ("square", "disk", "cross")

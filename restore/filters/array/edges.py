@@ -7,7 +7,7 @@ import numpy as np
 
 from restore.filters import kernels
 from restore.filters.array.base import bordered, saturate, take
-from restore.filters.base import check_number
+from restore.filters.base import check_number, check_reach
 from restore.levels import from_float, to_float
 
 Components = Callable[[np.ndarray, int], tuple[np.ndarray, np.ndarray]]
@@ -83,6 +83,7 @@ def canny(image: np.ndarray, *, sigma: float = 1.4, low: float = 20.0, high: flo
         ValueError: ``low`` is above ``high``, or one is out of range.
     """
     check_number("sigma", sigma)
+    check_reach("sigma", sigma, 100)
     check_number("high", high, high=8 * 255)
     check_number("low", low, high=high)
     pixels, give = take(image)

@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 
 from restore.filters.array.base import bordered, pad, take
-from restore.filters.base import check_border, check_count, check_number, check_size
+from restore.filters.base import LARGEST, check_border, check_count, check_number, check_reach, check_size
 from restore.levels import from_float, to_float
 
 
@@ -42,6 +42,7 @@ def bilateral(
     """
     check_number("sigma_color", sigma_color)
     check_number("sigma_space", sigma_space)
+    check_reach("sigma_space", sigma_space, 100)
     size = 2 * max(1, round(1.5 * sigma_space)) + 1 if size is None else size
     check_size("size", size)
     pixels, give = take(image)
@@ -69,7 +70,7 @@ def guided(image: np.ndarray, *, radius: int = 8, sigma_color: float = 25.0, bor
     Returns:
         The smoothed picture.
     """
-    check_count("radius", radius)
+    check_count("radius", radius, high=LARGEST // 2)
     check_number("sigma_color", sigma_color)
     pixels, give = take(image)
     window = 2 * int(radius) + 1
