@@ -166,11 +166,24 @@ def test_auto_chooses_by_the_taps(axes, monkeypatch):
         assert len(taken) == times
 
 
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+@pytest.mark.parametrize("axes", FFT_TAPS)
+def test_auto_is_direct_where_the_dtype_has_no_transform(axes, dtype):
+    f, g = random(*[12] * axes).to(dtype), random(*[8] * (axes - 1), FFT_TAPS[axes]).to(dtype)
+    y = convolve(f, g)
+    assert y.dtype == dtype
+    torch.testing.assert_close(y.double(), convolve(f.double(), g.double(), method="direct"), rtol=0.02, atol=0.02 * float(y.abs().max()))
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
         ({"mode": "reflect"}, "mode 'reflect' is unknown; expected one of valid, same, full"),
         ({"method": "winograd"}, "method 'winograd' is unknown; expected one of direct, fft, auto"),
+        (
+            {"f": SIGNAL.half(), "g": KERNEL.half(), "method": "fft"},
+            "signal is torch.float16; expected float32 or float64 with method 'fft'",
+        ),
         ({"dilation": 0}, "dilation is 0; expected 1 or more"),
         ({"f": torch.zeros(5)}, "signal is torch.float32 and kernel torch.float64; expected one floating-point dtype"),
         ({"f": torch.arange(5), "g": torch.arange(3)}, "signal is torch.int64 and kernel torch.int64"),

@@ -25,6 +25,7 @@ MODES = ("valid", "same", "full")
 METHODS = ("direct", "fft", "auto")
 FFT_TAPS = {1: 200, 2: 36, 3: 64}
 """Axes of the kernel -> taps from which on the Fourier transform is faster: measured with 2^18, 512 x 512 and 64^3 values, one thread."""
+FFT_DTYPES = (torch.float32, torch.float64)
 
 
 def convolve(f: torch.Tensor, g: torch.Tensor, *, mode: str = "full", dilation: int = 1, method: str = "auto") -> torch.Tensor:
@@ -42,14 +43,15 @@ def convolve(f: torch.Tensor, g: torch.Tensor, *, mode: str = "full", dilation: 
             "same": n of "full", from place (k - 1) // 2 on, as in SciPy (but for its ``correlate2d``). Where k is even, torch's
             ``padding="same"``, and that ``correlate2d``, take those from place k // 2 on, one later.
         dilation: Steps between the taps, as if the kernel had dilation - 1 zeros between its values.
-        method: "direct", "fft", or "auto": fft from ``FFT_TAPS`` taps on.
+        method: "direct", "fft", or "auto": fft from ``FFT_TAPS`` taps on, if the dtype is in ``FFT_DTYPES``.
 
     Returns:
         (..., *size as ``mode`` says it).
 
     Raises:
-        ValueError: Unknown mode or method; dtypes that differ or are not floating point; a dilation below 1; a kernel that is empty,
-            has more than three dimensions or more than the signal, or is larger than the signal in mode "valid".
+        ValueError: Unknown mode or method; dtypes that differ or are not floating point, or with "fft" not in
+            ``FFT_DTYPES``; a dilation below 1; a kernel that is empty, has more than three dimensions or more than the signal, or is
+            larger than the signal in mode "valid".
 
     >>> block = torch.tensor([10.0, 10, 0, 0]).expand(3, 4)
     >>> convolve(block, torch.tensor([[1.0, 0, -1]]), mode="valid")
@@ -74,7 +76,7 @@ def correlate(f: torch.Tensor, g: torch.Tensor, *, mode: str = "full", dilation:
         raise ValueError(f"kernel spans {tuple(span)}; expected no more than the signal's {tuple(size)} in mode 'valid'")
     before = {"full": [k - 1 for k in span], "same": [k // 2 for k in span], "valid": [0 for k in span]}[mode]
     after = {"full": [k - 1 for k in span], "same": [(k - 1) // 2 for k in span], "valid": [0 for k in span]}[mode]
-    if method == "fft" or (method == "auto" and g.numel() >= FFT_TAPS[g.ndim]):
+    if method == "fft" or (method == "auto" and g.numel() >= FFT_TAPS[g.ndim] and f.dtype in FFT_DTYPES):
         return transformed(f, spread(g, dilation), before, after)
     zeros = [side for pair in zip(reversed(before), reversed(after), strict=True) for side in pair]  # last axis first
     padded = F.pad(f, zeros)
@@ -114,6 +116,8 @@ def check(f: torch.Tensor, g: torch.Tensor, *, mode: str, dilation: int, method:
         raise ValueError(f"method {method!r} is unknown; expected one of {', '.join(METHODS)}")
     if not f.is_floating_point() or f.dtype != g.dtype:
         raise ValueError(f"signal is {f.dtype} and kernel {g.dtype}; expected one floating-point dtype")
+    if method == "fft" and f.dtype not in FFT_DTYPES:
+        raise ValueError(f"signal is {f.dtype}; expected float32 or float64 with method 'fft'")
     if dilation < 1:
         raise ValueError(f"dilation is {dilation}; expected 1 or more")
     if not 1 <= g.ndim <= min(3, f.ndim) or g.numel() == 0:
