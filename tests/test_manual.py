@@ -1,5 +1,7 @@
 """Oracle: autograd, in float64."""
 
+import re
+
 import cv2
 import numpy as np
 import pytest
@@ -7,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from restore.nn.manual import LAYERS, LOSSES, BatchNormalisation, Dropout, MaxPooling, Network, Windows, lenet5
+from restore.nn.manual import LAYERS, LOSSES, BatchNormalisation, Convolution, Dropout, MaxPooling, MeanPooling, Network, Windows, lenet5
 
 IMAGE, ODD, VECTOR = (3, 4, 8, 10), (2, 4, 11, 7), (6, 4)
 TORCH = {
@@ -235,3 +237,46 @@ def test_errors_say_what_came_and_what_was_expected():
         MaxPooling(2).forward(np.zeros((4, 9)))
     with pytest.raises(ValueError, match=r"targets are \(3,\); expected \(3, 1\), as the predictions"):
         LOSSES["euclidean"]().forward(np.zeros((3, 1)), np.zeros(3))
+
+
+@pytest.mark.parametrize(
+    ("layer", "said"),
+    [
+        (lambda: Convolution(1, 1, 0), "kernel 0, stride 1, padding 0: expected at least 1, 1, 0"),
+        (lambda: Convolution(1, 1, 3, stride=0), "kernel 3, stride 0, padding 0: expected at least 1, 1, 0"),
+        (lambda: MaxPooling(2, stride=0), "kernel 2, stride 0, padding 0: expected at least 1, 1, 0"),
+        (lambda: MaxPooling(2, stride=-1), "kernel 2, stride -1, padding 0: expected at least 1, 1, 0"),
+        (lambda: MeanPooling(-1), "kernel -1, stride -1, padding 0: expected at least 1, 1, 0"),
+        (lambda: MeanPooling(2, padding=-1), "kernel 2, stride 2, padding -1: expected at least 1, 1, 0"),
+        (lambda: Dropout(1.0), "p is 1.0; expected 0 or more, below 1"),
+        (lambda: Dropout(2), "p is 2; expected 0 or more, below 1"),
+        (lambda: Dropout(-0.1), "p is -0.1; expected 0 or more, below 1"),
+    ],
+)
+def test_arguments_that_cannot_be(layer, said):
+    with pytest.raises(ValueError, match=f"^{said}$"):
+        layer()
+
+
+@pytest.mark.parametrize(
+    ("targets", "said"),
+    [
+        ([0, 1, -1], "targets have class [-1]; expected 0 to 9"),
+        ([0, 1, 10], "targets have class [10]; expected 0 to 9"),
+        ([0, 1], "targets are int64 (2,); expected integers (3,)"),
+        (np.eye(10, dtype=int)[:3], "targets are int64 (3, 10); expected integers (3,)"),
+        ([0.0, 1.0, 2.0], "targets are float64 (3,); expected integers (3,)"),
+    ],
+)
+def test_classes_that_cannot_be(targets, said):
+    with pytest.raises(ValueError, match=f"^{re.escape(said)}$"):
+        LOSSES["cross_entropy"]().forward(np.zeros((3, 10)), np.array(targets))
+
+
+def test_a_step_needs_gradients_and_an_epoch_batches():
+    network = Network([("linear", {"in_features": 4, "out_features": 2})])
+    with pytest.raises(ValueError, match="^step has no gradients; expected a backward before it$"):
+        network.step(rate=0.1)
+    for batch in (0, -1):
+        with pytest.raises(ValueError, match=f"^batch is {batch}; expected 1 or more$"):
+            network.train_epoch(np.zeros((3, 4)), np.zeros(3, int), rate=0.1, batch=batch)

@@ -1,14 +1,11 @@
 """Back-propagation written out, to learn from: every layer once more, in NumPy, with its own forward and backward.
 
-A layer computes ``y = f(x)``. Training asks how the loss ``L``, one number at the end of the network, changes with every number on
-the way. A layer that is told ``dy = dL/dy``, an array of the shape of ``y``, can answer twice by the chain rule:
+A layer computes ``y = f(x)``. Training asks how the loss ``L``, one number at the end of the network, changes with every number on the
+way. A layer that is told ``dy = dL/dy``, of the shape of ``y``, can answer twice by the chain rule: ``dx = dL/dx``, which is ``dy`` to the
+layer before, and ``dw = dL/dw`` for each parameter ``w`` of its own, which it keeps in ``gradients`` for the next ``step``.
 
-- ``dx = dL/dx``, which it hands to the layer before, for which it is ``dy``;
-- ``dw = dL/dw`` for each parameter ``w`` of its own, which it keeps in ``gradients`` for the next ``step``.
-
-So each class below is a pair: ``forward`` computes ``y`` and remembers what ``backward`` needs, ``backward`` takes ``dy`` and returns
-``dx``. The network calls them in order, then in reverse order, and has every gradient for about twice the work of the output
-(Rumelhart, Hinton, Williams 1986, "Learning representations by back-propagating errors").
+So ``forward`` computes ``y`` and remembers what ``backward`` needs, which takes ``dy`` and returns ``dx``. The network calls them in order,
+then in reverse order, and has every gradient for about twice the work of the output (Rumelhart, Hinton, Williams 1986).
 
 >>> Network(lenet5()).forward(np.zeros((2, 1, 28, 28))).shape
 (2, 10)
@@ -23,6 +20,12 @@ import numpy as np
 Spec = tuple[str, Mapping[str, Any]]  # name of a layer in LAYERS, arguments of its class
 
 
+def check(right: bool, said: str) -> None:
+    """Raise a ValueError with what was said, unless it is right."""
+    if not right:
+        raise ValueError(said)
+
+
 class Layer:
     """What all layers share; by itself the identity, ``y = x`` and ``dx = dy``.
 
@@ -31,6 +34,9 @@ class Layer:
         parameters: Name -> array that is learned.
         gradients: Name -> ``dL/dw`` as the last ``backward`` found it, of the same shape.
         training: Whether dropout and batch normalisation behave as in training.
+
+    Raises:
+        ValueError: In any of them, an argument that cannot be or an input that does not fit; the message says what was expected.
     """
 
     def __init__(self, weight_shape: tuple[int, ...] = ()) -> None:
@@ -76,6 +82,9 @@ class Linear(Layer):
 class Windows:
     """The H' x W' places of a k x k window over a picture with ``padding`` around it: ``H' = (H + 2 padding - k) // stride + 1``.
 
+    Raises:
+        ValueError: A kernel or stride below 1, a padding below 0; from ``unfold``: x has not four dimensions, or no window fits.
+
     >>> windows = Windows(2, stride=1, padding=0)
     >>> windows.unfold(np.arange(9.0).reshape(1, 1, 3, 3))[0, 0, :, :, 1, 1].tolist()
     [[4.0, 5.0], [7.0, 8.0]]
@@ -83,18 +92,16 @@ class Windows:
     [[1.0, 2.0, 1.0], [2.0, 4.0, 2.0], [1.0, 2.0, 1.0]]
     """
 
-    def __init__(self, kernel: int, *, stride: int, padding: int) -> None:
-        self.kernel, self.stride, self.padding = kernel, stride, padding
+    def __init__(self, kernel: int, *, stride: int | None, padding: int) -> None:
+        self.kernel, self.stride, self.padding = kernel, kernel if stride is None else stride, padding
+        said = f"kernel {kernel}, stride {self.stride}, padding {padding}: expected at least 1, 1, 0"
+        check(min(kernel, self.stride) >= 1 and padding >= 0, said)
 
     def unfold(self, x: np.ndarray, *, outside: float = 0.0) -> np.ndarray:
-        """What each window sees ("im2col"): X (N, C, k, k, H', W'), ``X_ncijpq = x[n, c, p stride + i - padding, q stride + j - padding]``.
-
-        Raises:
-            ValueError: ``x`` has not four dimensions, or no window fits.
-        """
+        """What windows see ("im2col"): X (N, C, k, k, H', W'), ``X_ncijpq = x[n, c, p stride + i - padding, q stride + j - padding]``."""
         k, s, p = self.kernel, self.stride, self.padding
-        if x.ndim != 4 or min(x.shape[2:]) + 2 * p < k:
-            raise ValueError(f"the input is {x.shape}; expected (N, C, H, W) with room for {k} x {k}, padding {p} included")
+        fits = x.ndim == 4 and min(x.shape[2:]) + 2 * p >= k
+        check(fits, f"the input is {x.shape}; expected (N, C, H, W) with room for {k} x {k}, padding {p} included")
         padded = np.pad(x, ((0, 0), (0, 0), (p, p), (p, p)), constant_values=outside) if p else x
         windows = np.lib.stride_tricks.sliding_window_view(padded, (k, k), axis=(2, 3))[:, :, ::s, ::s]  # (N, C, H', W', k, k)
         self.size, self.shape = x.shape[2:], (*x.shape[:2], k, k, *windows.shape[2:4])
@@ -123,8 +130,8 @@ class Convolution(Layer):
     """
 
     def __init__(self, in_channels: int, out_channels: int, kernel: int, *, stride: int = 1, padding: int = 0) -> None:
-        super().__init__((out_channels, in_channels, kernel, kernel))
         self.windows = Windows(kernel, stride=stride, padding=padding)
+        super().__init__((out_channels, in_channels, kernel, kernel))
 
     def forward(self, x: np.ndarray) -> np.ndarray:
         windows = self.windows.unfold(x)
@@ -145,7 +152,7 @@ class MeanPooling(Layer):
 
     def __init__(self, kernel: int, *, stride: int | None = None, padding: int = 0) -> None:
         super().__init__()
-        self.windows = Windows(kernel, stride=stride or kernel, padding=padding)
+        self.windows = Windows(kernel, stride=stride, padding=padding)
 
     def forward(self, x: np.ndarray) -> np.ndarray:
         return self.windows.unfold(x).mean((2, 3))  # (N, C, H', W')
@@ -155,21 +162,15 @@ class MeanPooling(Layer):
 
 
 class MaxPooling(Layer):
-    """``y_ncpq = max_ij X_ncijpq`` with ``X = unfold(x)``; ``dX_ncijpq = dy_ncpq`` where (i, j) won, else 0, and ``dx = fold(dX)``.
-
-    Raises:
-        ValueError: The padding is more than half of the window, which could then see nothing else.
-    """
+    """``y_ncpq = max_ij X_ncijpq`` with ``X = unfold(x)``; ``dX_ncijpq = dy_ncpq`` where (i, j) won, else 0, and ``dx = fold(dX)``."""
 
     def __init__(self, kernel: int, *, stride: int | None = None, padding: int = 0) -> None:
         super().__init__()
-        if padding > kernel // 2:
-            raise ValueError(f"padding is {padding} for a window of {kernel}; expected at most half of it")
-        self.windows = Windows(kernel, stride=stride or kernel, padding=padding)
+        self.windows = Windows(kernel, stride=stride, padding=padding)
+        check(padding <= kernel // 2, f"padding is {padding} for a window of {kernel}; expected at most half of it")
 
     def forward(self, x: np.ndarray) -> np.ndarray:
-        windows = self.windows.unfold(x, outside=-np.inf)
-        windows = windows.reshape(*x.shape[:2], -1, *windows.shape[4:])  # (N, C, k k, H', W')
+        windows = self.windows.unfold(x, outside=-np.inf).reshape(*x.shape[:2], -1, *self.windows.shape[4:])  # (N, C, k k, H', W')
         self.winner = windows.argmax(2, keepdims=True)  # (N, C, 1, H', W'), the first of equals
         return np.take_along_axis(windows, self.winner, 2)[:, :, 0]
 
@@ -247,6 +248,7 @@ class Dropout(Layer):
     """``y = x m``, ``dx = dy m``; m is 0 with probability p, else 1 / (1 - p), in evaluation 1, its mean (Srivastava et al. 2014)."""
 
     def __init__(self, p: float = 0.5) -> None:
+        check(0 <= p < 1, f"p is {p}; expected 0 or more, below 1")
         super().__init__()
         self.p = p
 
@@ -284,8 +286,7 @@ class BatchNormalisation(Layer):
         return np.moveaxis(self.parameters["weight"] * self.h + self.parameters["bias"], -1, 1)
 
     def backward(self, dy: np.ndarray) -> np.ndarray:
-        dy = np.moveaxis(dy, 1, -1)
-        axes = tuple(range(dy.ndim - 1))
+        dy, axes = np.moveaxis(dy, 1, -1), tuple(range(dy.ndim - 1))
         self.gradients = {"weight": (dy * self.h).sum(axes), "bias": dy.sum(axes)}
         if self.training:
             dy = dy - dy.mean(axes) - self.h * (dy * self.h).mean(axes)
@@ -293,15 +294,10 @@ class BatchNormalisation(Layer):
 
 
 class Euclidean:
-    """``L = sum_nk (x_nk - t_nk)^2 / 2N``; ``dx = (x - t) / N``.
-
-    Raises:
-        ValueError: Predictions x and targets t differ in shape.
-    """
+    """``L = sum_nk (x_nk - t_nk)^2 / 2N``; ``dx = (x - t) / N``. Predictions x and targets t have one shape, else a ValueError."""
 
     def forward(self, x: np.ndarray, t: np.ndarray) -> float:
-        if x.shape != t.shape:
-            raise ValueError(f"targets are {t.shape}; expected {x.shape}, as the predictions")
+        check(x.shape == t.shape, f"targets are {t.shape}; expected {x.shape}, as the predictions")
         self.difference = x - t
         return float((self.difference**2).sum()) / (2 * len(x))
 
@@ -312,10 +308,13 @@ class Euclidean:
 class CrossEntropy:
     """``L = -sum_n log p_n,t_n / N`` with ``p_nk = exp(x_nk) / sum_j exp(x_nj)`` (softmax); ``dx_nk = (p_nk - [k = t_n]) / N``.
 
-    x are logits (N, K), t classes (N,). The gradient is again what was said less what is right.
+    x are logits (N, K), t classes (N,), integers from 0 to K - 1, else a ValueError. The gradient: again what was said less what is right.
     """
 
     def forward(self, x: np.ndarray, t: np.ndarray) -> float:
+        check(t.shape == x.shape[:1] and t.dtype.kind in "iu", f"targets are {t.dtype} {t.shape}; expected integers {x.shape[:1]}")
+        wrong = np.setdiff1d(t, np.arange(x.shape[1]))
+        check(not wrong.size, f"targets have class {wrong[:1]}; expected 0 to {x.shape[1] - 1}")
         x = x - x.max(1, keepdims=True)  # changes no p, and exp cannot overflow
         log_p = x - np.log(np.exp(x).sum(1, keepdims=True))
         self.p, self.right = np.exp(log_p), (np.arange(len(x)), t)
@@ -344,13 +343,12 @@ class Network:
         dtype: float64, or float32 for speed.
 
     Raises:
-        ValueError: Unknown layer or loss.
+        ValueError: Unknown layer or loss; from ``step``: no ``backward`` came before; from ``train_epoch``: a batch below 1.
     """
 
     def __init__(self, specs: Sequence[Spec], *, loss: str = "cross_entropy", seed: int = 0, dtype: type = np.float64) -> None:
         for name, known in [(loss, set(LOSSES)), *((name, set(LAYERS)) for name, _ in specs)]:
-            if name not in known:
-                raise ValueError(f"{name!r} is unknown; expected one of {', '.join(sorted(known))}")
+            check(name in known, f"{name!r} is unknown; expected one of {', '.join(sorted(known))}")
         self.layers, self.loss = [LAYERS[name](**arguments) for name, arguments in specs], LOSSES[loss]()
         self.rng, self.dtype = np.random.default_rng(seed), dtype
         for layer in self.layers:
@@ -375,12 +373,14 @@ class Network:
     def step(self, *, rate: float, momentum: float = 0.9, decay: float = 0.0) -> None:
         """Gradient descent with momentum and weight decay: ``v <- momentum v + dw + decay w``, ``w <- w - rate v``."""
         for layer, velocity in zip(self.layers, self.velocities, strict=True):
+            check(layer.gradients.keys() == layer.parameters.keys(), "step has no gradients; expected a backward before it")
             for name, w in layer.parameters.items():
                 velocity[name] = momentum * velocity[name] + layer.gradients[name] + decay * w
                 layer.parameters[name] = w - rate * velocity[name]
 
     def train_epoch(self, x: np.ndarray, t: np.ndarray, *, rate: float, batch: int = 64, momentum: float = 0.9, decay: float = 0) -> float:
         """Show all examples once in random order, with a ``step`` after each batch; the mean loss on the way."""
+        check(batch >= 1, f"batch is {batch}; expected 1 or more")
         losses = []
         for chosen in np.array_split(self.rng.permutation(len(x)), -(-len(x) // batch)):
             losses.append(self.loss.forward(self.forward(x[chosen], training=True), t[chosen]))
