@@ -51,6 +51,20 @@ def test_output_size_of_modes_equals_numpy(mode, kernel):
     assert output_size(9, kernel, padding="same", stride=2) == len(np.convolve(np.ones(9), np.ones(kernel), "same")[::2])
 
 
+@pytest.mark.parametrize("ceil", [False, True])
+@pytest.mark.parametrize(("kernel", "padding"), [(1, 0), (2, 0), (2, 1), (3, 0), (3, 1), (5, 0), (5, 1), (5, 2)])
+@pytest.mark.parametrize(("size", "stride"), list(itertools.product([1, 2, 3, 4], [1, 2, 3, 4])))
+def test_output_size_of_an_axis_about_as_large_as_the_window_equals_torch(size, stride, kernel, padding, ceil):
+    """Where torch's pooling rounds up, the only window may go beyond the axis by less than a stride."""
+    try:
+        theirs = F.max_pool2d(torch.zeros(1, size, size, device="meta"), kernel, stride, padding, ceil_mode=ceil).shape[-1]
+    except RuntimeError:
+        with pytest.raises(ValueError, match=f"kernel spans {kernel}; expected no more than the padded size {size + 2 * padding}"):
+            output_size(size, kernel, stride=stride, padding=padding, ceil=ceil)
+    else:
+        assert output_size(size, kernel, stride=stride, padding=padding, ceil=ceil) == theirs
+
+
 def test_output_size_in_the_papers():
     assert output_size(227, 11, stride=4) == 55  # AlexNet
     assert output_size(224, 7, stride=2, padding=3) == 112  # ResNet, GoogLeNet
@@ -65,6 +79,7 @@ def test_output_size_in_the_papers():
         ({"size": 5, "kernel": 3, "stride": 0}, "stride 0"),
         ({"size": 5, "kernel": 3, "padding": "reflect"}, "padding is 'reflect'; expected valid, same, full, or an integer from 0"),
         ({"size": 5, "kernel": 3, "padding": -1}, "padding is -1"),
+        ({"size": 1, "kernel": 3, "stride": 2, "ceil": True}, r"kernel spans 3; expected no more than the padded size 1 \+ 1$"),
         ({"size": 5, "kernel": 3, "dilation": 4, "padding": 1}, "kernel spans 9; expected no more than the padded size 7"),
     ],
 )
@@ -106,6 +121,28 @@ def test_alexnet_by_the_formulas():
 def test_groups_must_divide(count, groups):
     with pytest.raises(ValueError, match=f"groups is {groups}; expected a divisor of 3 and 8 channels"):
         count(3, 3, 8, groups=groups)
+
+
+@pytest.mark.parametrize(
+    ("call", "said"),
+    [
+        (lambda: conv_parameters(-3, 3, 4), "kernel -3, in_channels 3, out_channels 4"),
+        (lambda: conv_parameters((3, 0), 3, 4), r"kernel \(3, 0\), in_channels 3, out_channels 4"),
+        (lambda: conv_parameters(3, -3, 4), "kernel 3, in_channels -3, out_channels 4"),
+        (lambda: conv_macs(3, 3, 0, (4, 4)), "kernel 3, in_channels 3, out_channels 0"),
+        (lambda: conv_macs(3, 3, 4, (-1, 5)), r"size \(-1, 5\)"),
+        (lambda: dense_parameters(-1, 5), "in_features -1, out_features 5"),
+        (lambda: dense_macs(5, 0), "in_features 5, out_features 0"),
+        (lambda: chain_field([(3, 1, 1), (0, 1, 1)]), "kernel 0, stride 1, dilation 1"),
+        (lambda: chain_field([(3, 0, 1)]), "kernel 3, stride 0, dilation 1"),
+        (lambda: summary(nn.Conv2d(3, 4, 3), -1), "in_channels 3, height -1, width -1"),
+        (lambda: summary(nn.Conv2d(3, 4, 3), (8, 0)), "in_channels 3, height 8, width 0"),
+        (lambda: summary(nn.Conv2d(3, 4, 3), 8, in_channels=-3), "in_channels -3, height 8, width 8"),
+    ],
+)
+def test_numbers_below_1(call, said):
+    with pytest.raises(ValueError, match=f"^{said}: expected 1 or more of each$"):
+        call()
 
 
 def bottlenecks(depths, strided):

@@ -29,7 +29,7 @@ def output_size(size: int, kernel: int, *, stride: int = 1, padding: int | str =
         padding: Values added at each end; or "valid": none; "full": span - 1; "same": span - 1 in all, so that stride 1 keeps the size
             and stride s gives ``ceil(size / s)``.
         dilation: Steps between its taps.
-        ceil: Round up, as pooling may; a last window that would begin in the padding is left out, as in torch.
+        ceil: Round up, as pooling may: the last window may go beyond the axis, but not begin in the padding after it, as in torch.
 
     Raises:
         ValueError: Unknown padding, a number that cannot be, or a kernel larger than the padded axis.
@@ -37,19 +37,17 @@ def output_size(size: int, kernel: int, *, stride: int = 1, padding: int | str =
     >>> output_size(224, 7, stride=2, padding=3), output_size(5, 3, padding="full"), output_size(55, 3, stride=2)
     (112, 7, 27)
     """
-    if min(size, kernel, stride, dilation) < 1:
-        raise ValueError(f"size {size}, kernel {kernel}, stride {stride}, dilation {dilation}: expected 1 or more of each")
+    check([size, kernel, stride, dilation], f"size {size}, kernel {kernel}, stride {stride}, dilation {dilation}")
     span = (kernel - 1) * dilation + 1
     added = {"valid": 0, "same": span - 1, "full": 2 * (span - 1)}.get(padding) if isinstance(padding, str) else 2 * padding
     if added is None or added < 0:
         raise ValueError(f"padding is {padding!r}; expected valid, same, full, or an integer from 0")
-    room = size + added - span
+    beyond = stride - 1 if ceil else 0
+    room = size + added + beyond - span
     if room < 0:
-        raise ValueError(f"kernel spans {span}; expected no more than the padded size {size + added}")
-    if not ceil:
-        return room // stride + 1
-    result = -(-room // stride) + 1
-    return result - ((result - 1) * stride >= size + added // 2)
+        raise ValueError(f"kernel spans {span}; expected no more than the padded size {size + added}{f' + {beyond}' if ceil else ''}")
+    result = room // stride + 1
+    return result - (ceil and (result - 1) * stride >= size + added // 2)
 
 
 def conv_parameters(kernel: int | Sequence[int], in_channels: int, out_channels: int, *, groups: int = 1, bias: bool = True) -> int:
@@ -63,7 +61,7 @@ def conv_parameters(kernel: int | Sequence[int], in_channels: int, out_channels:
         bias: Without it no 1 is added.
 
     Raises:
-        ValueError: The groups do not divide the channels.
+        ValueError: A number below 1, or groups that do not divide the channels.
 
     >>> conv_parameters(11, 3, 96), conv_parameters(3, 64, 64, bias=False)
     (34944, 36864)
@@ -74,37 +72,53 @@ def conv_parameters(kernel: int | Sequence[int], in_channels: int, out_channels:
 def dense_parameters(in_features: int, out_features: int, *, bias: bool = True) -> int:
     """Parameters of a fully connected layer: ``(in + 1) * out``.
 
+    Raises:
+        ValueError: A number below 1.
+
     >>> dense_parameters(4096, 1000)
     4097000
     """
-    return (in_features + bias) * out_features
+    return dense_macs(in_features, out_features) + bias * out_features
 
 
 def conv_macs(kernel: int | Sequence[int], in_channels: int, out_channels: int, size: Sequence[int], *, groups: int = 1) -> int:
     """Multiply-accumulates of a convolution whose output is ``size`` (H', W'): ``F * F * D * K * H' * W'``; the bias is not counted.
 
-    The other arguments and the error are those of ``conv_parameters``.
+    The other arguments and the errors are those of ``conv_parameters``.
 
     >>> conv_macs(7, 3, 64, (112, 112))
     118013952
     """
+    check(size, f"size {tuple(size)}")
     return taps(kernel, in_channels, out_channels, groups) * out_channels * math.prod(size)
 
 
 def dense_macs(in_features: int, out_features: int) -> int:
     """Multiply-accumulates of a fully connected layer: ``in * out``; the bias is not counted.
 
+    Raises:
+        ValueError: A number below 1.
+
     >>> dense_macs(4096, 1000)
     4096000
     """
+    check([in_features, out_features], f"in_features {in_features}, out_features {out_features}")
     return in_features * out_features
 
 
 def taps(kernel: int | Sequence[int], in_channels: int, out_channels: int, groups: int) -> int:
     """Weights of one kernel, ``F * F * D / groups``."""
+    sides = [kernel, kernel] if isinstance(kernel, int) else kernel
+    check([*sides, in_channels, out_channels], f"kernel {kernel}, in_channels {in_channels}, out_channels {out_channels}")
     if groups < 1 or in_channels % groups or out_channels % groups:
         raise ValueError(f"groups is {groups}; expected a divisor of {in_channels} and {out_channels} channels")
-    return (kernel**2 if isinstance(kernel, int) else math.prod(kernel)) * in_channels // groups
+    return math.prod(sides) * in_channels // groups
+
+
+def check(numbers: Sequence[int], what: str) -> None:
+    """Raise a ValueError that says ``what`` came, if one of the numbers is below 1."""
+    if min(numbers) < 1:
+        raise ValueError(f"{what}: expected 1 or more of each")
 
 
 def chain_field(layers: Iterable[tuple[int, int, int]]) -> int:
@@ -115,11 +129,15 @@ def chain_field(layers: Iterable[tuple[int, int, int]]) -> int:
     Args:
         layers: (kernel, stride, dilation) of each, first to last.
 
+    Raises:
+        ValueError: A number below 1.
+
     >>> chain_field([(3, 1, 1), (3, 1, 1), (3, 1, 1)])  # three 3x3 see what one 7x7 sees
     7
     """
     field, jump = 1, 1
     for kernel, stride, dilation in layers:
+        check([kernel, stride, dilation], f"kernel {kernel}, stride {stride}, dilation {dilation}")
         field, jump = field + (kernel - 1) * dilation * jump, jump * stride
     return field
 
@@ -188,7 +206,7 @@ def summary(model: nn.Module, size: int | tuple[int, int], *, in_channels: int =
         layers: Show each layer; otherwise blocks are one row each: only plain ``nn.Sequential`` is opened, and what gives several maps.
 
     Raises:
-        ValueError: The network cannot take that size.
+        ValueError: A size or ``in_channels`` below 1, or a size that the network cannot take.
 
     >>> print(summary(nn.Sequential(nn.Conv2d(3, 8, 3, 2, 1), nn.ReLU(), nn.Flatten(), nn.Linear(128, 10)), 8))
     layer  kind     output  parameters   MACs  field
@@ -198,6 +216,7 @@ def summary(model: nn.Module, size: int | tuple[int, int], *, in_channels: int =
     total                        1,514  4,736      3
     """
     height, width = (size, size) if isinstance(size, int) else size
+    check([in_channels, height, width], f"in_channels {in_channels}, height {height}, width {width}")
     empty = {id(value): torch.empty_like(value, device="meta") for value in chain(model.parameters(), model.buffers())}
     twin = deepcopy(model, empty).eval()  # a copy, but of its tensors
     dtype = next((value.dtype for value in empty.values() if value.is_floating_point()), torch.get_default_dtype())
