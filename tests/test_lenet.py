@@ -69,8 +69,15 @@ def test_subsampling_is_the_papers_formula():
         net.s2[1].weight.normal_()
         net.s2[1].bias.normal_()
     total = x[..., ::2, ::2] + x[..., ::2, 1::2] + x[..., 1::2, ::2] + x[..., 1::2, 1::2]
-    expected = 1.7159 * torch.tanh(2 / 3 * (net.s2[1].weight / 4 * total + net.s2[1].bias))
+    weight, bias = (p[:, None, None] for p in (net.s2[1].weight, net.s2[1].bias))
+    expected = 1.7159 * torch.tanh(2 / 3 * (weight / 4 * total + bias))
     torch.testing.assert_close(net.s2(x), expected)
+
+
+def test_coefficients_and_biases_are_free_of_weight_decay_and_noise():
+    """Both go by the dimensions: one value for each map has one."""
+    weights = [name for name, p in backbones.build("lenet5_1998").named_parameters() if p.ndim > 1]
+    assert weights == ["c1.0.weight", "c3.0.weight", "c5.0.weight", "f6.0.weight"]
 
 
 def test_scaled_tanh_has_the_properties_of_appendix_a():

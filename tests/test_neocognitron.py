@@ -51,6 +51,12 @@ def test_s_cells_are_fukushimas_formula():
         assert y[0, plane, 4, 5].item() == pytest.approx(expected)
 
 
+def test_inhibition_is_free_of_weight_decay_and_noise():
+    """Both go by the dimensions: one value for each plane has one."""
+    weights = [name for name, p in backbones.build("neocognitron").named_parameters() if p.ndim > 1]
+    assert weights == [*(f"layers.{i}.excite.weight" for i in (0, 2, 4)), "output.weight"]
+
+
 def test_c_cells_are_fukushimas_formula():
     u = torch.rand(1, 3, 9, 9, dtype=torch.double)
     d = (torch.tensor(WINDOW) * u[0, :, 2:7, 4:9]).sum((1, 2))
@@ -65,7 +71,7 @@ def test_inhibition_makes_responses_independent_of_contrast(s_cells):
     assert faint.max() < 0.01 * clear.max()
     u = bar(column=7)
     v = blur(stride=1)(u.square()).sqrt()
-    limit = 1.5 * torch.relu(s_cells.excite(u) / (1.5 / 2.5 * s_cells.inhibit.abs() * v).clamp(min=1e-9) - 1)
+    limit = 1.5 * torch.relu(s_cells.excite(u) / (1.5 / 2.5 * s_cells.inhibit.abs()[:, None, None] * v).clamp(min=1e-9) - 1)
     torch.testing.assert_close(glaring, limit, rtol=1e-4, atol=1e-4)
 
 
@@ -133,7 +139,7 @@ def test_gradients_of_a_black_picture_are_finite():
 
 def test_counts_and_sizes():
     net = backbones.build("neocognitron")
-    assert [tuple(p.shape) for p in net.parameters()][:4] == [(24, 1, 1), (24, 1, 5, 5), (24, 1, 1), (24, 24, 5, 5)]
+    assert [tuple(p.shape) for p in net.parameters()][:4] == [(24,), (24, 1, 5, 5), (24,), (24, 24, 5, 5)]
     assert not list(net.layers[1].parameters())  # C-cells are fixed
     assert sum(p.numel() for p in net.layers.parameters()) == 29_472
     picture = np.full((40, 30), 255, np.uint8)

@@ -155,11 +155,11 @@ class Scale(nn.Module):
 
     def __init__(self, channels: int) -> None:
         super().__init__()
-        self.weight, self.bias = nn.Parameter(torch.ones(channels, 1, 1)), nn.Parameter(torch.zeros(channels, 1, 1))
+        self.weight, self.bias = nn.Parameter(torch.ones(channels)), nn.Parameter(torch.zeros(channels))
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """(N, C, H, W), same shape."""
-        return x * self.weight + self.bias
+        return x * self.weight[:, None, None] + self.bias[:, None, None]
 
 
 def subsampling(pooling: str, channels: int, activation: str) -> nn.Module:

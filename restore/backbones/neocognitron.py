@@ -104,14 +104,15 @@ class SCells(nn.Module):
         super().__init__()
         self.r = r
         self.excite = Excitation(in_channels, planes, 5, padding=2, bias=False)  # a
-        self.inhibit = nn.Parameter(torch.ones(planes, 1, 1))  # b
+        self.inhibit = nn.Parameter(torch.ones(planes))  # b
         self.blur = blur(stride=1)
         nn.init.uniform_(self.excite.weight, 0, STRENGTH * (25 * in_channels) ** -0.5)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """(N, in_channels, H, W) -> (N, planes, H, W), not negative."""
         v = self.blur(x.square().mean(1, keepdim=True)).clamp(min=1e-12).sqrt()  # (N, 1, H, W); the root has no slope at 0
-        return self.r * F.relu((1 + self.excite(x)) / (1 + self.r / (1 + self.r) * self.inhibit.abs() * v) - 1)
+        b = self.inhibit.abs()[:, None, None]
+        return self.r * F.relu((1 + self.excite(x)) / (1 + self.r / (1 + self.r) * b * v) - 1)
 
 
 class Excitation(nn.Conv2d):
