@@ -1,3 +1,4 @@
+import io
 import subprocess
 import sys
 
@@ -37,11 +38,29 @@ def test_every_network_is_a_line_in_the_order_of_its_family(call, few):
     assert line.endswith("  LeCun, Bottou, Bengio, Haffner 1998, Gradient-Based Learning Applied to Document Recognition")
 
 
+def test_each_line_is_out_before_the_next_network_is_built(few, monkeypatch):
+    written = []
+
+    def build(name):
+        written.append(sys.stdout.buffer.getvalue().count(b"\n"))
+        return original(name)
+
+    original = backbones.build
+    monkeypatch.setattr(backbones, "build", build)
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(io.BytesIO(), encoding="utf-8"))
+    with pytest.raises(SystemExit):
+        main(["backbones"])
+    assert written == list(range(1, 1 + sum(len(family.VARIANTS) for family in backbones.FAMILIES)))
+
+
 @pytest.mark.slow
 def test_the_whole_table(call):
     code, out, _ = call("backbones")
     assert code == 0
     assert [line.split()[0] for line in out[1:]] == list(backbones.list())
+    papers = [family.PAPER for family in backbones.FAMILIES for _ in family.VARIANTS]
+    assert {line.removesuffix(paper)[-2:] for line, paper in zip(out, ["paper", *papers], strict=True)} == {"  "}
+    assert len({len(line.removesuffix(paper)) for line, paper in zip(out, ["paper", *papers], strict=True)}) == 1
     (line,) = [line for line in out if line.startswith("resnet50 ")]
     assert line.split()[:5] == ["resnet50", "3x224x224", "25,557,032", "4.089", "427"]
 

@@ -1,6 +1,7 @@
 """`restore backbones`: the encoders, and one of them layer by layer."""
 
 import re
+from collections.abc import Iterator
 from typing import Annotated
 
 import typer
@@ -17,20 +18,32 @@ def backbones(context: typer.Context, *, markdown: Markdown = False) -> None:
     """List the encoders that can be built: parameters, multiply-accumulates and receptive field at their input size."""
     if context.invoked_subcommand:
         return
+    from restore.backbones import FAMILIES
+    from restore.nn.arithmetic import table
+
+    if markdown:
+        print(table(list(rows()), align="llrrrl", markdown=True))
+        return
+    longest = max(len(name) for family in FAMILIES for name in family.VARIANTS)
+    for name, size, parameters, macs, field, paper in rows():  # each as it comes: all take seconds
+        print(f"{name:{longest}}  {size:9}  {parameters:>11}  {macs:>9}  {field:>5}  {paper}", flush=True)
+
+
+def rows() -> Iterator[list[str]]:
+    """The head and a row for each encoder, which has to be built for it."""
     import torch
 
     from restore.backbones import FAMILIES, build
-    from restore.nn.arithmetic import shown, summary, table
+    from restore.nn.arithmetic import shown, summary
 
-    rows = [["name", "input", "parameters", "GMACs", "field", "paper"]]
+    yield ["name", "input", "parameters", "GMACs", "field", "paper"]
     for family in FAMILIES:
         for name in family.VARIANTS:
             with torch.device("meta"):
                 net = build(name)
             whole = summary(net, net.input_size, in_channels=len(net.mean))
             size = "x".join(map(str, (len(net.mean), *net.input_size)))
-            rows.append([name, size, f"{whole.parameters:,}", f"{whole.macs / 1e9:.4g}", shown(whole.field), family.PAPER])
-    print(table(rows, align="llrrrl", markdown=markdown))
+            yield [name, size, f"{whole.parameters:,}", f"{whole.macs / 1e9:.4g}", shown(whole.field), family.PAPER]
 
 
 @app.command()
