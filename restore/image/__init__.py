@@ -15,8 +15,8 @@ import numpy as np
 from restore.image import jpeg, png, simple, tiff
 from restore.image.base import ImageError, ImageWarning, JpegCoding, Note, Picture, TiffCoding
 from restore.image.files import Source, Target, check_place, name_of, opened, reason_of, replacing
-from restore.levels import from_float, full_scale, to_float, to_linear, to_srgb
 from restore.image.settle import settle
+from restore.levels import from_float, full_scale, to_float, to_linear, to_srgb
 
 __all__ = [
     "DEFAULT_MAX_PIXELS",
