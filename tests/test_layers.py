@@ -9,11 +9,11 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 FLOORS = {
-    "levels": -1,
+    **dict.fromkeys(["levels", "draws"], -1),
     **dict.fromkeys(["image", "tiling", "metrics", "nn", "filters"], 0),
-    **dict.fromkeys(["backbones", "degrade", "masks", "estimate", "figures"], 1),
-    **dict.fromkeys(["networks", "losses", "data", "kinds", "heads"], 2),
-    **dict.fromkeys(["weights", "runtime"], 3),
+    **dict.fromkeys(["backbones", "masks", "estimate", "figures"], 1),
+    **dict.fromkeys(["networks", "losses", "degrade", "data", "kinds", "heads"], 2),
+    **dict.fromkeys(["weights", "runtime", "augment"], 3),
     **dict.fromkeys(["tasks", "training", "explain"], 4),
     "restorer": 5,
     "batch": 6,
@@ -26,6 +26,8 @@ INSIDE = {key for key, floor in FLOORS.items() if floor < 7}
 SIDEWAYS = {
     "nn": ["reach", "arithmetic", "convolution", "layers", "pooling", "blocks", "manual"],
     "filters": ["base", "kernels", "options", "array", "tensor"],
+    "degrade": ["base", "noise", "blur", "sampling", "jpeg", "codec", "tone", "surface", "damage", "composition"],
+    "masks": ["base", "lines", "shapes", "marks", "draw", "bank"],
     "training": ["optim", "objectives", "imitate", "config", "recipes", "engine"],
     "restore_cli": ["base", "photos", "demo", "classify", "explain", "filters", "models", "backbones", "train", "web"],
     "restore_web": ["base", "page"],
@@ -33,7 +35,7 @@ SIDEWAYS = {
 """Package -> its files, of which each may import those before it, where that is more than ``base``."""
 HOMES = {
     "gradio": ["apps/restore_web/page.py"],
-    "albumentations": [],
+    "albumentations": ["restore/augment.py"],
     "lpips": [],
     "ray": [],
     "onnx": [],

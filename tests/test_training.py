@@ -12,6 +12,7 @@ from restore_cli import main
 from skimage import data as photographs
 
 from restore import data, masks, networks
+from restore.draws import Draws
 from restore.networks.inpainting import Inpainting
 from restore.training import engine
 from restore.training.config import Config, build, override
@@ -114,7 +115,7 @@ def test_inpainting_starts_from_the_denoiser_and_learns(folder, tmp_path):
 def test_masks_are_redrawn_for_each_step_but_not_for_each_run():
     objective = Inpaint(bank=50)
     clean = torch.rand(8, 3, 64, 64)
-    first, again, other = (objective.draw(clean, np.random.default_rng(seed))["mask"] for seed in (0, 0, 1))
+    first, again, other = (objective.draw(clean, Draws(seed, range(8)))["mask"] for seed in (0, 0, 1))
     assert torch.equal(first, again)
     assert not torch.equal(first, other)
     areas = first.mean((1, 2, 3))
@@ -122,7 +123,7 @@ def test_masks_are_redrawn_for_each_step_but_not_for_each_run():
 
 
 def test_noise_objective_clips_its_share():
-    batch = Denoise(sigma=(50.0, 50.0), clipped=0.5).draw(torch.rand(64, 3, 16, 16), np.random.default_rng(0))
+    batch = Denoise(sigma=(50.0, 50.0), clipped=0.5).draw(torch.rand(64, 3, 16, 16), Draws(0, range(64)))
     clipped = [bool(torch.equal((n * 255).round() / 255, n) and 0 <= n.min() and n.max() <= 1) for n in batch["noisy"]]
     assert 16 <= sum(clipped) <= 48
 
@@ -381,8 +382,8 @@ def test_noise_on_weights_is_in_the_forward_pass_alone():
 
 def test_noise_on_pictures_has_its_strength():
     drawn = {"x": torch.full((4, 1, 64, 64), 0.5), "label": torch.arange(4)}
-    assert Classify().draw(drawn, np.random.default_rng(0)) is drawn
-    noisy = Classify(noise=25.5).draw(drawn, np.random.default_rng(0))
+    assert Classify().draw(drawn, Draws(0, range(4))) is drawn
+    noisy = Classify(noise=25.5).draw(drawn, Draws(0, range(4)))
     assert float((noisy["x"] - 0.5).std()) == pytest.approx(0.1, rel=0.02)
     assert torch.equal(noisy["label"], drawn["label"])
     assert torch.equal(drawn["x"], torch.full((4, 1, 64, 64), 0.5))

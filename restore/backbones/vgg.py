@@ -31,7 +31,6 @@ WIDTHS = (64, 128, 256, 512, 512)
 """Channels of the five blocks."""
 
 
-
 @dataclass(frozen=True)
 class Configuration:
     """A column of the paper's table 1.

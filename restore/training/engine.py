@@ -14,6 +14,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from restore.draws import Draws
 from restore.networks import inpainting
 from restore.training.config import Config, build
 from restore.training.objectives import Batch, Source
@@ -101,10 +102,10 @@ def advance(
     device: torch.device,
 ) -> float:
     """One step: draw, forward, backward, clip, update; returns the loss."""
-    rng = np.random.default_rng((config.seed, step))
-    drawn = pictures.draw(rng, range(step * config.batch, (step + 1) * config.batch))
-    batch = move(config.objective.draw(drawn, rng), device)
-    torch.manual_seed(int(rng.integers(2**63)))  # of dropout, and of noise on weights
+    numbers = range(step * config.batch, (step + 1) * config.batch)
+    draws = Draws(config.seed, numbers, step=step)
+    batch = move(config.objective.draw(pictures.draw(draws, numbers), draws), device)
+    torch.manual_seed(int(draws.common().integers(2**63)))  # of dropout, and of noise on weights
     network.train()
     with torch.autocast(device.type, torch.bfloat16, enabled=config.precision == "bf16"):
         loss = config.objective.loss(network, batch)

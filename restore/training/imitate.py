@@ -10,6 +10,7 @@ import torch
 from torch import nn
 
 from restore import data, losses
+from restore.draws import Draws
 from restore.networks.filtering import OPERATORS
 from restore.training.objectives import Batch, Source, centre, psnr
 
@@ -46,7 +47,7 @@ class Imitate:
             batches += [{"x": clean, **answer(name, to_uint8(clean)[0], strength)} for name, strength in asked]
         return pairs, batches
 
-    def draw(self, drawn: Batch, rng: np.random.Generator) -> Batch:
+    def draw(self, drawn: Batch, draws: Draws) -> Batch:
         """The pairs as they are."""
         return drawn
 
@@ -75,11 +76,11 @@ class Pairs:
     """
 
     def __init__(self, crops: data.Crops, operators: Sequence[str], count: int, seed: int) -> None:
-        rng = np.random.default_rng((seed, 1))
         total = count * len(operators)
+        draws = Draws(seed + 1, range(total))
         self.number = np.repeat([list(OPERATORS).index(name) for name in operators], count)
-        self.strength = rng.random(total).astype(np.float32)
-        self.x = np.concatenate([to_uint8(crops.draw(rng, range(i, i + count))) for i in range(0, total, count)])  # (N, size, size, 3)
+        self.strength = draws.uniform().astype(np.float32)
+        self.x = to_uint8(crops.draw(draws, range(total)))  # (N, size, size, 3)
         self.target = np.empty_like(self.x)
         table = list(OPERATORS.values())
         for i in range(total):
@@ -89,10 +90,9 @@ class Pairs:
         """How many pairs."""
         return len(self.x)
 
-    def draw(self, rng: np.random.Generator, numbers: range) -> Batch:
+    def draw(self, draws: Draws, numbers: range) -> Batch:
         """Random pairs, turned and mirrored: ``x`` and ``target`` (N, 3, size, size), ``operator`` and ``strength`` (N,)."""
-        chosen = rng.integers(len(self), size=len(numbers))
-        turns, mirrored = rng.integers(4, size=len(numbers)), rng.integers(2, size=len(numbers))
+        chosen, turns, mirrored = draws.integers(len(self)), draws.integers(4), draws.integers(2)
         pairs = []
         for pictures in (self.x, self.target):
             turned = [np.rot90(pictures[i], turn)[:, :: -1 if flip else 1] for i, turn, flip in zip(chosen, turns, mirrored, strict=True)]

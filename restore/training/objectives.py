@@ -13,6 +13,7 @@ from torch import nn
 from torch.func import functional_call
 
 from restore import data, degrade, losses, masks
+from restore.draws import Draws
 from restore.metrics import MetricUnavailable
 
 Batch = dict[str, torch.Tensor]
@@ -25,22 +26,22 @@ class Source(Protocol):
         """How many."""
         ...
 
-    def draw(self, rng: np.random.Generator, numbers: range) -> Any:
-        """The samples ``numbers``, counted from the start of the run, as the objective's ``draw`` takes them."""
+    def draw(self, draws: Draws, numbers: range) -> Any:
+        """The samples ``numbers``, for which ``draws`` draws, counted from the start of the run, as the objective's ``draw`` takes them."""
         ...
 
 
 class Objective(Protocol):
     """Reads pictures, makes batches of them, judges what a network does with one.
 
-    Everything random comes from the generator that it is handed and, in ``loss``, from torch's, which the engine seeds at each step.
+    Everything random comes from the draws that it is handed and, in ``loss``, from torch's generator, which the engine seeds at each step.
     """
 
     def read(self, source: Path, network: nn.Module, *, size: int, licence: str, seed: int) -> tuple[Source, list[Batch]]:
         """Pictures to train on, ``size`` pixels a side when drawn, and batches to validate with."""
         ...
 
-    def draw(self, drawn: Any, rng: np.random.Generator) -> Batch:
+    def draw(self, drawn: Any, draws: Draws) -> Batch:
         """A batch from what the source drew."""
         ...
 
@@ -91,12 +92,11 @@ class Denoise(Repair):
         check_range("objective.sigma", self.sigma, 255)
         check_range("objective.clipped", (self.clipped, self.clipped), 1)
 
-    def draw(self, clean: torch.Tensor, rng: np.random.Generator) -> Batch:
+    def draw(self, clean: torch.Tensor, draws: Draws) -> Batch:
         """Add noise of a level drawn for each crop."""
-        count = clean.shape[0]
-        sigma = torch.from_numpy(rng.uniform(*self.sigma, count).astype(np.float32)).to(clean.device)
-        clipped = torch.from_numpy(rng.random(count) < self.clipped).to(clean.device).reshape(-1, 1, 1, 1)
-        noisy = degrade.gaussian_noise(clean, sigma, normal(clean, rng))
+        sigma = torch.from_numpy(draws.uniform(*self.sigma).astype(np.float32)).to(clean.device)
+        clipped = torch.from_numpy(draws.uniform() < self.clipped).to(clean.device).reshape(-1, 1, 1, 1)
+        noisy = degrade.gaussian_noise(clean, sigma, draws.normal(*clean.shape[1:]))
         return {"clean": clean, "noisy": torch.where(clipped, degrade.quantize(noisy), noisy), "level": sigma / 255}
 
     def loss(self, network: nn.Module, batch: Batch) -> torch.Tensor:
@@ -145,10 +145,11 @@ class Inpaint(Repair):
         if not self.kinds or not set(self.kinds) <= set(masks.MASKS):
             raise ValueError(f"objective.kinds is {','.join(self.kinds)!r}; expected some of {', '.join(masks.MASKS)}")
 
-    def draw(self, clean: torch.Tensor, rng: np.random.Generator) -> Batch:
+    def draw(self, clean: torch.Tensor, draws: Draws) -> Batch:
         """Cut holes drawn from the bank."""
         bank = mask_bank(self.kinds, self.area, self.bank, clean.shape[-1])
-        holes = [np.rot90(bank[rng.integers(len(bank))], int(rng.integers(4)))[:, :: int(rng.choice((-1, 1)))] for _ in clean]
+        chosen, turns, mirrored = draws.integers(len(bank)), draws.integers(4), draws.integers(2)
+        holes = [np.rot90(bank[i], turn)[:, :: -1 if flip else 1] for i, turn, flip in zip(chosen, turns, mirrored, strict=True)]
         mask = torch.from_numpy(np.stack(holes)[:, None]).to(clean)  # (N, 1, H, W)
         return {"clean": clean, "mask": mask}
 
@@ -233,9 +234,9 @@ class Classify:
         examples = data.Examples(training, size, shift=self.shift, padding=self.padding, flip=self.flip, seed=seed)
         return examples, batches
 
-    def draw(self, drawn: Batch, rng: np.random.Generator) -> Batch:
+    def draw(self, drawn: Batch, draws: Draws) -> Batch:
         """Add noise to ``x``, if asked for."""
-        return {**drawn, "x": drawn["x"] + self.noise / 255 * normal(drawn["x"], rng)} if self.noise else drawn
+        return {**drawn, "x": drawn["x"] + self.noise / 255 * draws.normal(*drawn["x"].shape[1:])} if self.noise else drawn
 
     def loss(self, network: nn.Module, batch: Batch) -> torch.Tensor:
         """Cross-entropy of the logits, and of the auxiliary ones by their weight; the penalties."""

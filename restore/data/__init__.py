@@ -16,6 +16,7 @@ import numpy as np
 import torch
 from PIL import Image, ImageOps
 
+from restore.draws import Draws
 from restore.image import SUFFIXES
 
 CLOSED = ("none stated", "non-commercial")
@@ -115,14 +116,16 @@ class Crops:
         """How many photographs."""
         return len(self.photographs)
 
-    def draw(self, rng: np.random.Generator, numbers: range) -> torch.Tensor:
+    def draw(self, draws: Draws, numbers: range) -> torch.Tensor:
         """A crop for each of the run's samples ``numbers``: (N, 3, size, size), float32 in [0, 1], channels last."""
         batch = np.empty((len(numbers), self.size, self.size, 3), np.uint8)
-        for crop in batch:
-            photo = self.photographs[int(np.searchsorted(self.cumulative, rng.random(), side="right"))]
-            y, x = (int(rng.integers(side - self.size + 1)) for side in photo.shape[:2])
-            patch = np.rot90(photo[y : y + self.size, x : x + self.size], int(rng.integers(4)))
-            crop[:] = patch[:, ::-1] if rng.integers(2) else patch
+        chosen = np.searchsorted(self.cumulative, draws.uniform(), side="right")
+        places = zip(chosen, draws.uniform(), draws.uniform(), draws.integers(4), draws.integers(2), strict=True)
+        for crop, (number, down, across, turn, mirrored) in zip(batch, places, strict=True):
+            photo = self.photographs[number]
+            y, x = int(down * (photo.shape[0] - self.size + 1)), int(across * (photo.shape[1] - self.size + 1))
+            patch = np.rot90(photo[y : y + self.size, x : x + self.size], turn)
+            crop[:] = patch[:, ::-1] if mirrored else patch
         return to_tensor(batch)
 
 
@@ -290,12 +293,12 @@ class Examples:
         """How many pictures."""
         return len(self.labels)
 
-    def draw(self, rng: np.random.Generator, numbers: range) -> dict[str, torch.Tensor]:
+    def draw(self, draws: Draws, numbers: range) -> dict[str, torch.Tensor]:
         """The run's samples ``numbers``: ``x`` (N, C, size, size) float32 in [0, 1], channels last, and ``label`` (N,)."""
         chosen = np.array([self.order(number // len(self))[number % len(self)] for number in numbers])
-        starts = [free // 2 + rng.integers(-shift, shift + 1, len(chosen)) for free, shift in self.spans]
+        starts = [free // 2 - shift + draws.integers(2 * shift + 1) for free, shift in self.spans]
         rows, columns = (start[:, None] + np.arange(self.size) for start in starts)  # (N, size)
-        columns = np.where((rng.random(len(chosen)) < self.flip)[:, None], columns[:, ::-1], columns)
+        columns = np.where((draws.uniform() < self.flip)[:, None], columns[:, ::-1], columns)
         batch = self.pictures[chosen[:, None, None], rows[:, :, None], columns[:, None]]  # (N, size, size, C)
         return {"x": to_tensor(batch), "label": torch.from_numpy(self.labels[chosen])}
 

@@ -1,0 +1,1 @@
+"""Damage and masks as albumentations; the only home of that package."""

@@ -1,0 +1,29 @@
+"""Damage as pure functions of drawn parameters on tensors (N, C, H, W), and the table of it.
+
+>>> from restore.draws import Draws
+>>> x = torch.rand(2, 3, 16, 24)
+>>> drawn = DEGRADATIONS["gaussian_noise"].draw(Draws(0, range(2)), x.shape, severity=0.5)
+>>> apply("gaussian_noise", x, drawn).shape
+torch.Size([2, 3, 16, 24])
+"""
+
+from collections.abc import Mapping
+
+import torch
+
+from restore.degrade import noise
+from restore.degrade.base import Degradation
+from restore.degrade.noise import gaussian_noise
+from restore.degrade.sampling import quantize
+
+__all__ = ["DEGRADATIONS", "Degradation", "apply", "gaussian_noise", "quantize"]
+
+DEGRADATIONS: dict[str, Degradation] = {
+    **noise.ROWS,
+}
+"""Name -> degradation; ``augment.Degrade``, the command line and the tests read it."""
+
+
+def apply(name: str, x: torch.Tensor, drawn: Mapping[str, torch.Tensor]) -> torch.Tensor:
+    """Damage pictures (N, C, H, W) with parameters that ``DEGRADATIONS[name].draw`` gave."""
+    return DEGRADATIONS[name].function(x, **drawn)
