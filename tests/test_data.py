@@ -72,13 +72,14 @@ def test_nothing_to_train_on(tmp_path):
         data.load(tmp_path)
 
 
-def test_crops_come_from_the_photographs_and_depend_on_the_generator_alone():
+@pytest.mark.parametrize("size", [16, 12])
+def test_crops_come_from_the_photographs_and_depend_on_the_generator_alone(size):
     photo = np.arange(40 * 50 * 3, dtype=np.uint16).astype(np.uint8).reshape(40, 50, 3)
     crops = data.Crops([photo, np.zeros((8, 8, 3), np.uint8)], 16)
-    drawn = crops.draw(Draws(3, range(20)), range(20))
-    assert torch.equal(drawn, crops.draw(Draws(3, range(20)), range(20)))
-    assert not torch.equal(drawn, crops.draw(Draws(4, range(20)), range(20)))
-    windows = np.lib.stride_tricks.sliding_window_view(photo, (16, 16, 3))[:, :, 0]
+    drawn = crops.draw(Draws(3, range(20)), range(20), size)
+    assert torch.equal(drawn, crops.draw(Draws(3, range(20)), range(20), size))
+    assert not torch.equal(drawn, crops.draw(Draws(4, range(20)), range(20), size))
+    windows = np.lib.stride_tricks.sliding_window_view(photo, (size, size, 3))[:, :, 0]
     for crop in (drawn.permute(0, 2, 3, 1).numpy() * 255).round().astype(np.uint8):
         forms = [np.rot90(c, k) for c in (crop, crop[:, ::-1]) for k in range(4)]
         assert any((windows == form).all((-3, -2, -1)).any() for form in forms)
@@ -216,12 +217,12 @@ def numbered(count, side=4):
 
 def test_each_example_comes_once_in_an_epoch_and_in_another_order_in_the_next():
     examples = data.Examples(numbered(10), 4, seed=1)
-    epochs = [examples.draw(Draws(0, range(10 * e, 10 * e + 10)), range(10 * e, 10 * e + 10))["label"].tolist() for e in range(3)]
+    epochs = [examples.draw(Draws(0, range(10 * e, 10 * e + 10)), range(10 * e, 10 * e + 10), 4)["label"].tolist() for e in range(3)]
     assert [sorted(e) for e in epochs] == [list(range(10))] * 3
     assert epochs[0] != epochs[1] != epochs[2]
-    across = examples.draw(Draws(0, range(7, 14)), range(7, 14))  # depends on the numbers alone, not on what was drawn before
+    across = examples.draw(Draws(0, range(7, 14)), range(7, 14), 4)  # depends on the numbers alone, not on what was drawn before
     assert across["label"].tolist() == epochs[0][7:] + epochs[1][:4]
-    other = data.Examples(numbered(10), 4, seed=2).draw(Draws(0, range(10)), range(10))
+    other = data.Examples(numbered(10), 4, seed=2).draw(Draws(0, range(10)), range(10), 4)
     assert other["label"].tolist() != epochs[0]
     whole = (across["x"] * 255).round().to(torch.uint8).permute(0, 2, 3, 1).numpy()
     assert np.array_equal(whole, numbered(10).pictures[across["label"]])
@@ -234,7 +235,7 @@ def test_examples_are_shifted_and_mirrored(padding, mode):
     padded = np.pad(labelled.pictures[..., 0], ((0, 0), (2, 2), (2, 2)), mode)
     seen = set()
     for number in range(300):
-        drawn = examples.draw(Draws(number, range(number, number + 1)), range(number, number + 1))
+        drawn = examples.draw(Draws(number, range(number, number + 1)), range(number, number + 1), 4)
         crop = (drawn["x"][0, 0] * 255).round().to(torch.uint8).numpy()
         windows = np.lib.stride_tricks.sliding_window_view(padded[int(drawn["label"][0])], (4, 4))
         places = {
@@ -250,6 +251,7 @@ def test_examples_are_shifted_and_mirrored(padding, mode):
 @pytest.mark.parametrize(("side", "size", "shift"), [(4, 7, 0), (4, 7, 1), (7, 4, 0), (7, 4, 1), (4, 4, 0)])
 def test_examples_of_another_size_are_centred(side, size, shift):
     examples = data.Examples(numbered(2, side), size, shift=shift)
-    assert examples.draw(Draws(0, range(5)), range(5))["x"].shape == (5, 1, size, size)
-    assert max(span for _, span in examples.spans) == shift
+    drawn = examples.draw(Draws(0, range(100)), range(100), size)["x"]
+    assert drawn.shape == (100, 1, size, size)
+    assert len(drawn.flatten(1).unique(dim=0)) == 2 * (2 * shift + 1) ** 2  # two pictures, each at every place
     assert len(examples) == 2

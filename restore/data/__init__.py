@@ -100,8 +100,11 @@ class Crops:
     """Random square crops of photographs in memory, drawn by area, flipped and turned.
 
     Args:
-        photographs: (H, W, 3) uint8 arrays, each at least ``size`` on both sides.
-        size: Side of a crop in pixels.
+        photographs: (H, W, 3) uint8 arrays; those that are smaller than ``size`` are left out.
+        size: Largest side of a crop in pixels.
+
+    Raises:
+        ValueError: No photograph is large enough.
     """
 
     def __init__(self, photographs: Sequence[np.ndarray], size: int) -> None:
@@ -110,21 +113,20 @@ class Crops:
             raise ValueError(f"no photograph of {len(photographs)} holds a crop of {size}x{size}")
         areas = np.array([p.shape[0] * p.shape[1] for p in self.photographs], float)
         self.cumulative = np.cumsum(areas) / areas.sum()
-        self.size = size
 
     def __len__(self) -> int:
         """How many photographs."""
         return len(self.photographs)
 
-    def draw(self, draws: Draws, numbers: range) -> torch.Tensor:
+    def draw(self, draws: Draws, numbers: range, size: int) -> torch.Tensor:
         """A crop for each of the run's samples ``numbers``: (N, 3, size, size), float32 in [0, 1], channels last."""
-        batch = np.empty((len(numbers), self.size, self.size, 3), np.uint8)
+        batch = np.empty((len(numbers), size, size, 3), np.uint8)
         chosen = np.searchsorted(self.cumulative, draws.uniform(), side="right")
         places = zip(chosen, draws.uniform(), draws.uniform(), draws.integers(4), draws.integers(2), strict=True)
         for crop, (number, down, across, turn, mirrored) in zip(batch, places, strict=True):
             photo = self.photographs[number]
-            y, x = int(down * (photo.shape[0] - self.size + 1)), int(across * (photo.shape[1] - self.size + 1))
-            patch = np.rot90(photo[y : y + self.size, x : x + self.size], turn)
+            y, x = int(down * (photo.shape[0] - size + 1)), int(across * (photo.shape[1] - size + 1))
+            patch = np.rot90(photo[y : y + size, x : x + size], turn)
             crop[:] = patch[:, ::-1] if mirrored else patch
         return to_tensor(batch)
 
@@ -274,7 +276,7 @@ class Examples:
 
     Args:
         labelled: The pictures.
-        size: Side of what is drawn in pixels; smaller pictures are padded to it, larger ones are cropped.
+        size: Largest side of what is drawn in pixels; smaller pictures are padded to it, larger ones are cropped.
         shift: Largest displacement of the crop from the centre in pixels.
         padding: What lies beyond the border: ``"zeros"`` or ``"reflect"``.
         flip: Share of the pictures that are mirrored.
@@ -282,22 +284,22 @@ class Examples:
     """
 
     def __init__(self, labelled: Labelled, size: int, *, shift: int = 0, padding: str = "zeros", flip: float = 0.0, seed: int = 0) -> None:
-        self.labels, self.size, self.flip = labelled.labels, size, flip
+        self.labels, self.shift, self.flip = labelled.labels, shift, flip
         sides = [max(0, -(-(size + 2 * shift - side) // 2)) for side in labelled.pictures.shape[1:3]]
         mode = {"zeros": "constant", "reflect": "reflect"}[padding]
         self.pictures = np.pad(labelled.pictures, ((0, 0), *((p, p) for p in sides), (0, 0)), mode)  # type: ignore[call-overload]
-        self.spans = [(side - size, min(shift, (side - size) // 2)) for side in self.pictures.shape[1:3]]
         self.order = lru_cache(maxsize=2)(lambda epoch: np.random.default_rng((seed, epoch)).permutation(len(self.labels)))
 
     def __len__(self) -> int:
         """How many pictures."""
         return len(self.labels)
 
-    def draw(self, draws: Draws, numbers: range) -> dict[str, torch.Tensor]:
+    def draw(self, draws: Draws, numbers: range, size: int) -> dict[str, torch.Tensor]:
         """The run's samples ``numbers``: ``x`` (N, C, size, size) float32 in [0, 1], channels last, and ``label`` (N,)."""
+        spans = [(side - size, min(self.shift, (side - size) // 2)) for side in self.pictures.shape[1:3]]
         chosen = np.array([self.order(number // len(self))[number % len(self)] for number in numbers])
-        starts = [free // 2 - shift + draws.integers(2 * shift + 1) for free, shift in self.spans]
-        rows, columns = (start[:, None] + np.arange(self.size) for start in starts)  # (N, size)
+        starts = [free // 2 - shift + draws.integers(2 * shift + 1) for free, shift in spans]
+        rows, columns = (start[:, None] + np.arange(size) for start in starts)  # (N, size)
         columns = np.where((draws.uniform() < self.flip)[:, None], columns[:, ::-1], columns)
         batch = self.pictures[chosen[:, None, None], rows[:, :, None], columns[:, None]]  # (N, size, size, C)
         return {"x": to_tensor(batch), "label": torch.from_numpy(self.labels[chosen])}

@@ -104,7 +104,7 @@ def advance(
     """One step: draw, forward, backward, clip, update; returns the loss."""
     numbers = range(step * config.batch, (step + 1) * config.batch)
     draws = Draws(config.seed, numbers, step=step)
-    batch = move(config.objective.draw(pictures.draw(draws, numbers), draws), device)
+    batch = move(config.objective.draw(pictures.draw(draws, numbers, config.crop), draws), device)
     torch.manual_seed(int(draws.common().integers(2**63)))  # of dropout, and of noise on weights
     network.train()
     with torch.autocast(device.type, torch.bfloat16, enabled=config.precision == "bf16"):

@@ -39,7 +39,7 @@ class Imitate:
     def read(self, source: Path, network: nn.Module, *, size: int, licence: str, seed: int) -> tuple[Source, list[Batch]]:
         """Pairs of crops; to validate, the centres of eight held-out photographs, through every operator at three strengths."""
         training, held_out = data.load(source, licence=licence, min_side=size)
-        pairs = Pairs(data.Crops(training, size), self.operators, self.bank, seed)
+        pairs = Pairs(data.Crops(training, size), self.operators, self.bank, size, seed)
         batches = []
         for photograph in held_out[:8]:
             clean = centre(photograph, 256)
@@ -72,15 +72,16 @@ class Pairs:
         crops: Photographs.
         operators: Names in ``OPERATORS``.
         count: Crops for each.
+        size: Side of a crop in pixels.
         seed: Of crops and strengths.
     """
 
-    def __init__(self, crops: data.Crops, operators: Sequence[str], count: int, seed: int) -> None:
+    def __init__(self, crops: data.Crops, operators: Sequence[str], count: int, size: int, seed: int) -> None:
         total = count * len(operators)
         draws = Draws(seed + 1, range(total))
         self.number = np.repeat([list(OPERATORS).index(name) for name in operators], count)
         self.strength = draws.uniform().astype(np.float32)
-        self.x = to_uint8(crops.draw(draws, range(total)))  # (N, size, size, 3)
+        self.x = to_uint8(crops.draw(draws, range(total), size))  # (N, size, size, 3)
         self.target = np.empty_like(self.x)
         table = list(OPERATORS.values())
         for i in range(total):
@@ -90,8 +91,14 @@ class Pairs:
         """How many pairs."""
         return len(self.x)
 
-    def draw(self, draws: Draws, numbers: range) -> Batch:
-        """Random pairs, turned and mirrored: ``x`` and ``target`` (N, 3, size, size), ``operator`` and ``strength`` (N,)."""
+    def draw(self, draws: Draws, numbers: range, size: int) -> Batch:
+        """Random pairs, turned and mirrored: ``x`` and ``target`` (N, 3, size, size), ``operator`` and ``strength`` (N,).
+
+        Raises:
+            ValueError: Another ``size`` than that of the pairs.
+        """
+        if size != self.x.shape[1]:
+            raise ValueError(f"the pairs are {self.x.shape[1]} pixels a side and cannot be drawn at {size}; expected one size for the run")
         chosen, turns, mirrored = draws.integers(len(self)), draws.integers(4), draws.integers(2)
         pairs = []
         for pictures in (self.x, self.target):

@@ -26,8 +26,8 @@ class Source(Protocol):
         """How many."""
         ...
 
-    def draw(self, draws: Draws, numbers: range) -> Any:
-        """The samples ``numbers``, for which ``draws`` draws, counted from the start of the run, as the objective's ``draw`` takes them."""
+    def draw(self, draws: Draws, numbers: range, size: int) -> Any:
+        """The run's samples ``numbers``, for which ``draws`` draws, ``size`` pixels a side, as the objective's ``draw`` takes them."""
         ...
 
 
