@@ -27,7 +27,7 @@ SIDEWAYS = {
     "nn": ["reach", "arithmetic", "convolution", "layers", "pooling", "blocks", "manual"],
     "filters": ["base", "kernels", "options", "array", "tensor"],
     "degrade": ["base", "noise", "blur", "sampling", "jpeg", "codec", "tone", "surface", "damage", "composition"],
-    "masks": ["base", "lines", "shapes", "marks", "draw", "bank"],
+    "masks": ["base", "lines", "cracks", "shapes", "marks", "files", "draw", "bank"],
     "training": ["optim", "objectives", "imitate", "config", "recipes", "engine"],
     "restore_cli": ["base", "photos", "demo", "classify", "explain", "filters", "models", "backbones", "train", "web"],
     "restore_web": ["base", "page"],
