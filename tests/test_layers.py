@@ -28,6 +28,7 @@ SIDEWAYS = {
     "filters": ["base", "kernels", "options", "array", "tensor"],
     "degrade": ["base", "noise", "blur", "sampling", "jpeg", "codec", "tone", "surface", "damage", "composition"],
     "masks": ["base", "lines", "cracks", "shapes", "marks", "files", "draw", "bank"],
+    "losses": ["base", "distance", "structural", "frequency", "variation", "perceptual", "adversarial", "segmentation", "classification"],
     "training": ["optim", "objectives", "imitate", "config", "recipes", "engine"],
     "restore_cli": ["base", "photos", "demo", "classify", "explain", "filters", "models", "backbones", "train", "web"],
     "restore_web": ["base", "page"],
