@@ -26,8 +26,8 @@ INSIDE = {key for key, floor in FLOORS.items() if floor < 7}
 SIDEWAYS = {
     "nn": ["reach", "arithmetic", "convolution", "layers", "pooling", "blocks", "manual"],
     "filters": ["base", "kernels", "options", "array", "tensor"],
-    "degrade": ["base", "noise", "blur", "sampling", "jpeg", "codec", "tone", "surface", "damage", "composition"],
-    "masks": ["base", "lines", "cracks", "shapes", "marks", "files", "draw", "bank"],
+    "degrade": ["base", "blur", "noise", "sampling", "jpeg", "codec", "tone", "surface", "damage", "composition"],
+    "masks": ["base", "lines", "cracks", "shapes", "marks", "lama", "files", "draw", "bank"],
     "losses": ["base", "distance", "structural", "frequency", "variation", "perceptual", "adversarial", "segmentation", "classification"],
     "training": ["optim", "objectives", "imitate", "config", "recipes", "engine"],
     "restore_cli": ["base", "photos", "demo", "classify", "explain", "filters", "models", "backbones", "train", "web"],

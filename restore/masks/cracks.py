@@ -10,7 +10,7 @@ def _crack(mask: np.ndarray, rng: np.random.Generator, start: np.ndarray, headin
     step = max(1.5, min(mask.shape) / 128)
     number = max(2, round(reach / step))
     kinks = rng.normal(0, 0.7, number) * (rng.uniform(0, 1, number) < 0.3)
-    headings = heading + np.cumsum(rng.normal(0, 0.1, number)) + kinks + rng.normal(0, 0.2, number)
+    headings = heading + np.cumsum(rng.normal(0, 0.07, number)) + kinks + rng.normal(0, 0.2, number)
     steps = step * rng.uniform(0.4, 1.6, number)[:, None] * np.stack([np.cos(headings), np.sin(headings)], 1)
     points = start + np.concatenate([np.zeros((1, 2)), np.cumsum(steps, 0)])
     fine = np.linspace(0, number, 1 + number * max(1, round(2 * step)))
@@ -97,9 +97,9 @@ def cracks(
 def _flakes(rng: np.random.Generator, number: int) -> np.ndarray:
     """(number,) how far emulsion is lost beside a fold, 0 to about 1: patches of any length, sharp in detail, nothing between them."""
     total = np.zeros(number)
-    for knots, weight in ((5, 0.5), (17, 0.6), (61, 0.5), (number, 0.25)):
+    for knots, weight in ((7, 0.5), (31, 0.7), (101, 0.7), (number, 0.2)):
         total += weight * np.interp(np.linspace(0, 1, number), np.linspace(0, 1, knots), rng.normal(0, 1, knots))
-    return (total - 0.3).clip(0, 2) / 2
+    return ((total - 0.7).clip(0, 2) / 2) ** 0.7
 
 
 def folds(
@@ -108,7 +108,7 @@ def folds(
     rng: np.random.Generator,
     count: Count = (1, 2),
     width: Range = (0.002, 0.005),
-    flakes: Range = (0.004, 0.025),
+    flakes: Range = (0.01, 0.04),
     bow: Range = (0.0, 0.02),
     crooked: float = 0.2,
 ) -> np.ndarray:
@@ -137,7 +137,8 @@ def folds(
         direction, normal = np.array([np.cos(angle), np.sin(angle)]), np.array([-np.sin(angle), np.cos(angle)])
         middle = rng.uniform(0.15, 0.85, 2) * shape[::-1]
         sag, phase, period = side * rng.uniform(*bow) * rng.choice([-1, 1]), rng.uniform(0, 2 * np.pi), rng.uniform(0.6, 2)
-        across = sag * (along**2 + 0.3 * np.sin(2 * np.pi * along / period + phase)) + rng.normal(0, side * 0.0006, len(along))
+        wander = side * 0.0015 * np.cumsum(rng.normal(0, len(along) ** -0.5, len(along)))
+        across = sag * (along**2 + 0.3 * np.sin(2 * np.pi * along / period + phase)) + wander
         points = middle + half * along[:, None] * direction + across[:, None] * normal
         core = (side * rng.uniform(*width) * rng.uniform(0.5, 1, len(along)) / 2 - 0.5).clip(0)
         reach = side * rng.uniform(*flakes)

@@ -7,6 +7,7 @@ import numpy as np
 
 from restore.masks.base import Range, Shape, canvas
 from restore.masks.cracks import cracks, folds
+from restore.masks.lama import LAMA
 from restore.masks.lines import film_scratches, polylines, scratches, strokes
 from restore.masks.marks import dust, handwriting, text
 from restore.masks.shapes import blobs, boxes, grid, outpainting, stains, tears
@@ -33,7 +34,14 @@ BENCHMARKS: dict[str, tuple[tuple[str, ...], Range]] = {
     "thin": (("scratches", "scratches", "scratches", "text"), (0.045, 0.055)),
     "medium": (("strokes",), (0.18, 0.22)),
     "large": (("boxes", "blobs"), (0.27, 0.33)),
+    "lama-thin-256": (("polylines",), (0.0, 0.5)),
+    "lama-medium-256": (("polylines", "boxes"), (0.0, 0.5)),
+    "lama-thick-256": (("polylines", "boxes"), (0.0, 0.5)),
+    "lama-thin-512": (("polylines",), (0.0, 0.5)),
+    "lama-medium-512": (("polylines", "boxes"), (0.0, 0.5)),
+    "lama-thick-512": (("polylines", "boxes"), (0.0, 0.5)),
 }
+"""Set -> kinds that it is drawn from, and the part of the picture that it covers. Append only: what is drawn depends on the place."""
 
 
 def draw(kinds: str | Sequence[str], shape: Shape, rng: np.random.Generator, area: Range = (0.05, 0.3), *, tries: int = 1000) -> np.ndarray:
@@ -84,7 +92,9 @@ def benchmark(kind: str, shape: Shape, seed: int) -> np.ndarray:
     """Draw one mask of a benchmark set.
 
     Args:
-        kind: "thin" (scratches and text, 5 % of the picture), "medium" (brush strokes, 20 %) or "large" (boxes and blobs, 30 %).
+        kind: "thin" (scratches and text, 5 % of the picture), "medium" (brush strokes, 20 %) or "large" (boxes and blobs, 30 %); or
+            "lama-thin-256" and the like, with which Suvorov et al. (LaMa, 2021) evaluate on pictures of that size: their pixels are those
+            of the picture at hand, and masks that cover over half of it are thrown away.
         shape: (H, W).
         seed: number of the mask within its set.
 
@@ -92,7 +102,7 @@ def benchmark(kind: str, shape: Shape, seed: int) -> np.ndarray:
         (H, W) uint8, 0 or 255.
 
     Raises:
-        ValueError: an unknown set.
+        ValueError: an unknown set, or one whose pixels leave no room in so small a picture.
 
     >>> round(float((benchmark("thin", (200, 200), 0) > 0).mean()), 2)
     0.05
@@ -100,4 +110,6 @@ def benchmark(kind: str, shape: Shape, seed: int) -> np.ndarray:
     if kind not in BENCHMARKS:
         raise ValueError(f"unknown set of masks {kind!r}, expected one of {', '.join(BENCHMARKS)}")
     names, area = BENCHMARKS[kind]
+    if kind in LAMA:
+        return LAMA[kind].draw(shape, np.random.default_rng([seed, *kind.encode()]), area[1])
     return draw(names, shape, np.random.default_rng([seed, list(BENCHMARKS).index(kind)]), area)

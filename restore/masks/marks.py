@@ -71,20 +71,20 @@ def handwriting(
     *,
     rng: np.random.Generator,
     count: Count = (1, 3),
-    letters: Count = (3, 10),
-    size: Range = (0.015, 0.035),
+    letters: Count = (3, 16),
+    size: Range = (0.02, 0.05),
     width: Range = (0.002, 0.005),
     slant: Range = (0.1, 0.6),
 ) -> np.ndarray:
-    """Scribbled words: loops of a pen that goes up and down while it moves on, heavier downwards.
+    """Scribbled lines of words: loops of a pen that goes up and down while it moves on, heavier downwards.
 
     Two coupled oscillations whose sizes change from letter to letter (Hollerbach, An Oscillation Theory of Handwriting, 1981).
 
     Args:
         shape: (H, W).
         rng: where the numbers come from.
-        count: fewest and most words.
-        letters: fewest and most letters of a word.
+        count: fewest and most lines.
+        letters: fewest and most letters of a line; the pen is lifted after a fifth of them.
         size: smallest and largest height of the small letters; never under 3 pixels.
         width: thinnest and widest line; never under a pixel.
         slant: least and most that letters lean to the right, as a share of their height.
@@ -107,10 +107,14 @@ def handwriting(
         before, part = np.minimum(time.astype(int), beats - 2), time - np.minimum(time.astype(int), beats - 2)
         up = extremes[before] + (extremes[before + 1] - extremes[before]) * (1 - np.cos(np.pi * part)) / 2
         loops, phases = (np.interp(time, np.arange(beats), rng.uniform(*limits, beats)) for limits in ((0.15, 0.55), (-0.5, 1.3)))
-        on = 0.45 * np.interp(time, np.arange(beats), np.cumsum(rng.uniform(0.6, 1.3, beats))) + loops * np.sin(np.pi * time + phases)
+        lifted = (np.arange(beats) % 2 == 0) & (rng.uniform(0, 1, beats) < 0.2)
+        advance = 0.45 * np.cumsum(rng.uniform(0.6, 1.3, beats) + 2 * np.roll(lifted, 1))
+        on = np.interp(time, np.arange(beats), advance) + loops * np.sin(np.pi * time + phases)
         x, y = tall * (on + lean * up), -tall * up
         start = rng.uniform((-0.3, 0), 1) * shape[::-1]
         points = start + np.stack([x * np.cos(tilt) - y * np.sin(tilt), x * np.sin(tilt) + y * np.cos(tilt)], 1)
         half = (pen * (0.6 + 0.4 * np.tanh(np.gradient(y) / tall * 8)) / 2 - 0.5).clip(0)
-        ribbon(mask, points, half, half)
+        for beat in np.flatnonzero(~lifted[:-1]):
+            stroke = slice(10 * beat, 10 * beat + 11)
+            ribbon(mask, points[stroke], half[stroke], half[stroke])
     return mask

@@ -93,7 +93,8 @@ def tears(
             outline = np.concatenate([outline, [[-side, deep], [-side, -side], [along, -side]]])
         else:
             along *= rng.uniform(0.15, 1)
-            top = np.array([at * edge + tip * along, deep])
+            roughness *= min(1, 0.3 + along / deep)  # or the two edges of a slit would cross
+            top = np.array([at * edge + 0.8 * tip * along, deep])
             first = ragged(rng, np.array([at * edge - along / 2, -2.0]), top, roughness)
             second = ragged(rng, top, np.array([at * edge + along / 2, -2.0]), roughness)
             outline = np.concatenate([first, second[1:]])
@@ -131,13 +132,13 @@ def stains(
     (32, 48)
     """
     mask, side = canvas(shape), min(shape)
-    scale = max(1.0, side / 192)  # the field is smooth: a coarse one, made larger, has the same outline
+    scale = max(1.0, side / 128)  # the field is smooth: a coarse one, made larger, has the same outline
     height, width = (int(np.ceil(edge / scale)) for edge in shape)
-    ys, xs = np.mgrid[:height, :width].astype(np.float32) * np.float32(scale)
+    ys, xs = (axis.astype(np.float32) * np.float32(scale) for axis in np.ogrid[:height, :width])
     for _ in range(rng.integers(count[0], count[1], endpoint=True)):
         centre, radius = rng.uniform(0, 1, 2) * shape[::-1], side * rng.uniform(*size)
         waves, phases = radius * rng.uniform(0.6, 2.5, (2, 4)), rng.uniform(0, 2 * np.pi, (2, 4))
-        bend = 0.03 * waves
+        bend = 0.025 * waves
         x = xs + sum(b * np.sin(2 * np.pi * ys / w + p) for b, w, p in zip(bend[0], waves[0], phases[0], strict=True))
         y = ys + sum(b * np.sin(2 * np.pi * xs / w + p) for b, w, p in zip(bend[1], waves[1], phases[1], strict=True))
         field = np.zeros((height, width), np.float32)
@@ -192,7 +193,7 @@ def outpainting(shape: Shape, *, rng: np.random.Generator, size: Range = (0.04, 
     mask = canvas(shape)
     chosen, shares = rng.uniform(0, 1, 4) < side, rng.uniform(*size, 4)
     chosen[rng.integers(4)] |= not chosen.any()
-    for turn in np.flatnonzero(chosen):
-        turned = np.rot90(mask, turn)
-        turned[: round(len(turned) * shares[turn])] = 255
+    for turn in range(4):
+        band = np.rot90(mask, turn)
+        band[: round(len(band) * shares[turn] * chosen[turn])] = 255
     return mask
