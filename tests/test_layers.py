@@ -26,6 +26,7 @@ INSIDE = {key for key, floor in FLOORS.items() if floor < 7}
 SIDEWAYS = {
     "nn": ["reach", "arithmetic", "convolution", "layers", "pooling", "blocks", "manual"],
     "filters": ["base", "kernels", "options", "array", "tensor"],
+    "data": ["photographs", "crops", "labelled", "resident", "workers"],
     "degrade": ["base", "blur", "noise", "sampling", "jpeg", "codec", "tone", "surface", "damage", "composition"],
     "masks": ["base", "lines", "cracks", "shapes", "marks", "lama", "files", "draw", "bank"],
     "losses": ["base", "distance", "structural", "frequency", "variation", "perceptual", "adversarial", "segmentation", "classification"],

@@ -482,7 +482,7 @@ def test_what_a_classifier_cannot_be(digits, tmp_path):
 
 
 def test_the_command_takes_packed_pictures(tmp_path, monkeypatch):
-    monkeypatch.setattr(data, "HELD_OUT", 4)
+    monkeypatch.setattr("restore.data.labelled.HELD_OUT", 4)
     files = [cv2.imencode(".png", np.full((32, 32, 3), 25 * i, np.uint8))[1].tobytes() for i in range(10)]
     offsets = np.cumsum([0, *map(len, files)])
     names = np.array([f"grey {i}" for i in range(10)])

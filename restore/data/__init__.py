@@ -1,310 +1,50 @@
-"""Pictures for training, decoded once to uint8: crops of photographs, and labelled pictures; deterministic in the step."""
+"""Pictures for training: photographs that are cropped, and labelled pictures; what is drawn depends on the seed and the step alone.
 
-import csv
-import gzip
-import io
-import tarfile
-import zipfile
-import zlib
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from functools import lru_cache
-from itertools import pairwise
-from pathlib import Path
+Photographs go two ways, to the same crops bit for bit: decoded once, in memory (``load``, then ``Crops``) or on a device (``Resident``);
+or decoded anew whenever they are drawn (``find``, then ``OnDemand`` in ``Crops``), in worker processes (``batches``).
+"""
 
-import numpy as np
-import torch
-from PIL import Image, ImageOps
+from restore.data.crops import Crops, Places, Windows, to_tensor
+from restore.data.labelled import (
+    HELD_OUT,
+    MNIST,
+    Examples,
+    Labelled,
+    fit,
+    is_packed,
+    load_labelled,
+    read_folders,
+    read_idx,
+    read_labelled,
+    read_packed,
+)
+from restore.data.photographs import CLOSED, Photograph, decode, find, load, open_files
+from restore.data.resident import Resident
+from restore.data.workers import OnDemand, batches
 
-from restore.draws import Draws
-from restore.image import SUFFIXES
-
-CLOSED = ("none stated", "non-commercial")
-"""What the ``licence`` column of a manifest begins with where a photograph's licence is not stated or not open."""
-
-HELD_OUT = 5_000
-"""How many pictures at the end of MNIST's and CIFAR's training splits are for validation."""
-
-MNIST = {"train": "train", "test": "t10k"}
-"""Split -> what its files' names begin with."""
-
-
-def load(
-    root: Path, *, validation: str = "train-006", licence: str = "open", min_side: int = 64
-) -> tuple[list[np.ndarray], list[np.ndarray]]:
-    """Read the photographs of a folder, apart for training and validation.
-
-    Args:
-        root: A folder with pictures (searched recursively), or with tar shards of pictures and a ``manifest.tsv`` whose rows name
-            each photograph's ``file``, ``licence`` and ``shard``.
-        validation: The shard kept for validation. A folder without shards gives every tenth picture, at least one.
-        licence: ``"open"``: only photographs whose manifest row states an open licence; ``"any"``: all.
-        min_side: Smaller pictures are left out.
-
-    Returns:
-        Training and validation photographs, each (H, W, 3) uint8 RGB.
-
-    Raises:
-        ValueError: No photograph is left, one cannot be decoded, or an unknown ``licence``.
-    """
-    if licence not in ("open", "any"):
-        raise ValueError(f"licence {licence!r} is unknown; expected 'open' or 'any'")
-    root = Path(root)
-    shards = sorted(root.glob("*.tar"))
-    if shards:
-        allowed = None if licence == "any" else open_files(root / "manifest.tsv")
-        training = [p for shard in shards if shard.stem != validation for p in read_shard(shard, allowed, min_side)]
-        held_out = list(read_shard(root / f"{validation}.tar", None, min_side))
-    else:
-        files = sorted(p for p in root.rglob("*") if p.suffix.lower() in SUFFIXES)
-        pictures = [p for p in (decode(file.read_bytes(), str(file)) for file in files) if min(p.shape[:2]) >= min_side]
-        training, held_out = [p for i, p in enumerate(pictures) if i % 10], pictures[::10]
-    if not training or not held_out:
-        found = f"{len(training)} photographs to train on and {len(held_out)} to validate with"
-        raise ValueError(f"{found} in {root}; expected some of each, {min_side} pixels or larger")
-    return training, held_out
-
-
-def open_files(manifest: Path) -> set[str]:
-    """Names of the photographs whose licence is stated and open."""
-    with manifest.open(newline="", encoding="utf-8") as file:
-        return {row["file"] for row in csv.DictReader(file, delimiter="\t") if not row["licence"].startswith(CLOSED)}
-
-
-def read_shard(shard: Path, allowed: set[str] | None, min_side: int) -> Iterator[np.ndarray]:
-    """Photographs (H, W, 3) uint8 of a tar file, in its order; ``allowed`` None takes all."""
-    with tarfile.open(shard) as tar:
-        for member in tar:
-            name = Path(member.name).name
-            if Path(name).suffix.lower() in SUFFIXES and (allowed is None or name in allowed):
-                picture = decode(tar.extractfile(member).read(), f"{shard}: {name}")  # type: ignore[union-attr]
-                if min(picture.shape[:2]) >= min_side:
-                    yield picture
-
-
-def decode(content: bytes, name: str, channels: int = 3) -> np.ndarray:
-    """A picture file as (H, W, 3) uint8 RGB, or grey (H, W, 1), upright.
-
-    Raises:
-        ValueError: It cannot be decoded; the message names it.
-    """
-    try:
-        with Image.open(io.BytesIO(content)) as image:
-            upright = ImageOps.exif_transpose(image).convert("RGB" if channels == 3 else "L")
-            return np.asarray(upright).reshape(upright.height, upright.width, channels)
-    except (OSError, SyntaxError, ValueError) as error:
-        raise ValueError(f"{name} cannot be read as a picture: {error}") from error
-
-
-class Crops:
-    """Random square crops of photographs in memory, drawn by area, flipped and turned.
-
-    Args:
-        photographs: (H, W, 3) uint8 arrays; those that are smaller than ``size`` are left out.
-        size: Largest side of a crop in pixels.
-
-    Raises:
-        ValueError: No photograph is large enough.
-    """
-
-    def __init__(self, photographs: Sequence[np.ndarray], size: int) -> None:
-        self.photographs = [p for p in photographs if min(p.shape[:2]) >= size]
-        if not self.photographs:
-            raise ValueError(f"no photograph of {len(photographs)} holds a crop of {size}x{size}")
-        areas = np.array([p.shape[0] * p.shape[1] for p in self.photographs], float)
-        self.cumulative = np.cumsum(areas) / areas.sum()
-
-    def __len__(self) -> int:
-        """How many photographs."""
-        return len(self.photographs)
-
-    def draw(self, draws: Draws, numbers: range, size: int) -> torch.Tensor:
-        """A crop for each of the run's samples ``numbers``: (N, 3, size, size), float32 in [0, 1], channels last."""
-        batch = np.empty((len(numbers), size, size, 3), np.uint8)
-        chosen = np.searchsorted(self.cumulative, draws.uniform(), side="right")
-        places = zip(chosen, draws.uniform(), draws.uniform(), draws.integers(4), draws.integers(2), strict=True)
-        for crop, (number, down, across, turn, mirrored) in zip(batch, places, strict=True):
-            photo = self.photographs[number]
-            y, x = int(down * (photo.shape[0] - size + 1)), int(across * (photo.shape[1] - size + 1))
-            patch = np.rot90(photo[y : y + size, x : x + size], turn)
-            crop[:] = patch[:, ::-1] if mirrored else patch
-        return to_tensor(batch)
-
-
-@dataclass(frozen=True)
-class Labelled:
-    """Pictures of one size, each of one class.
-
-    Attributes:
-        pictures: (N, H, W, C) uint8, grey or RGB.
-        labels: (N,) int64, 0 to ``len(names) - 1``.
-        names: Names of the classes.
-
-    Raises:
-        ValueError: Not one label for each picture, or one without a name.
-    """
-
-    pictures: np.ndarray
-    labels: np.ndarray
-    names: tuple[str, ...]
-
-    def __post_init__(self) -> None:
-        if len(self.labels) != len(self.pictures) or not np.isin(self.labels, np.arange(len(self.names))).all():
-            found = f"{len(self.pictures)} pictures and labels {self.labels[:3].tolist()}... ({len(self.labels)})"
-            raise ValueError(f"{found}; expected one label for each, from 0 to {len(self.names) - 1}")
-
-    def __len__(self) -> int:
-        """How many pictures."""
-        return len(self.pictures)
-
-    def part(self, which: slice | np.ndarray) -> "Labelled":
-        """Some of the pictures, by a slice or a mask."""
-        return Labelled(self.pictures[which], self.labels[which], self.names)
-
-
-def load_labelled(root: Path, *, size: int = 32, channels: int = 3) -> tuple[Labelled, Labelled]:
-    """Read the training split of a labelled set, apart for training and validation; the test split is not touched.
-
-    Args:
-        root: MNIST: a folder with its four ``.gz`` files. CIFAR: an ``.npz`` file (see ``read_packed``). Anything else: a folder with
-            one folder of pictures for each class, or with such folders in ``train`` and ``test``.
-        size: Height and width that the pictures of folders are brought to; MNIST and CIFAR keep theirs.
-        channels: 1: grey; 3: RGB.
-
-    Returns:
-        Training and validation pictures. Validation gets the last 5,000 of MNIST and CIFAR, every tenth picture of folders.
-
-    Raises:
-        ValueError: Nothing to train on or to validate with, or a file cannot be read.
-    """
-    whole = read_labelled(root, "train", size=size, channels=channels)
-    numbers = np.arange(len(whole))
-    held_out = numbers >= len(whole) - HELD_OUT if is_packed(root) else numbers % 10 == 0
-    if not 0 < held_out.sum() < len(whole):
-        raise ValueError(f"{len(whole)} labelled pictures in {root}; expected some to train on and some to validate with")
-    return whole.part(~held_out), whole.part(held_out)
-
-
-def is_packed(root: Path) -> bool:
-    """Whether ``root`` holds a set in one piece, in an order that its publisher drew."""
-    return Path(root).suffix == ".npz" or (Path(root) / "train-images-idx3-ubyte.gz").exists()
-
-
-def read_labelled(root: Path, split: str, *, size: int = 32, channels: int = 3) -> Labelled:
-    """Read one whole split, ``"train"`` or ``"test"``, of a labelled set; arguments as for ``load_labelled``.
-
-    Raises:
-        ValueError: Another split or number of channels, a split that is not there, or a file that cannot be read.
-    """
-    if split not in MNIST:
-        raise ValueError(f"split is {split!r}; expected 'train' or 'test'")
-    if channels not in (1, 3):
-        raise ValueError(f"a labelled picture has 1 or 3 channels; the network takes {channels}")
-    root = Path(root)
-    if root.suffix == ".npz":
-        return read_packed(root, split, channels)
-    if not is_packed(root):
-        return read_folders(root, split, size, channels)
-    pictures, labels = (read_idx(root / f"{MNIST[split]}-{kind}-ubyte.gz") for kind in ("images-idx3", "labels-idx1"))
-    return Labelled(np.repeat(pictures[..., None], channels, -1), labels.astype(np.int64), tuple("0123456789"))  # (N, 28, 28, C)
-
-
-def read_idx(path: Path) -> np.ndarray:
-    """An array of bytes in MNIST's format: two zeros, 8 (unsigned bytes), the number of axes, each axis as 4 bytes, the values.
-
-    Raises:
-        ValueError: The file is not there, not whole, or something else.
-    """
-    try:
-        content = gzip.decompress(path.read_bytes())
-    except (OSError, EOFError, zlib.error) as error:
-        raise ValueError(f"{path} cannot be read: {error}") from error
-    axes = content[3] if content[:3] == b"\0\0\x08" and len(content) > 3 else 0
-    shape = tuple(int(n) for n in np.frombuffer(content[4 : 4 + 4 * axes], ">u4")) if len(content) >= 4 + 4 * axes else ()
-    if not axes or len(shape) != axes or len(content) - 4 - 4 * axes != np.prod(shape):
-        raise ValueError(f"{path} is not an idx file of bytes, or not whole")
-    return np.frombuffer(content, np.uint8, offset=4 + 4 * axes).reshape(shape)
-
-
-def read_packed(path: Path, split: str, channels: int) -> Labelled:
-    """Pictures as files in one array: the i-th is ``bytes_SPLIT[off_SPLIT[i]:off_SPLIT[i + 1]]``, its class ``names[y_SPLIT[i]]``.
-
-    Raises:
-        ValueError: The file is not there or something else, or its pictures differ in size.
-    """
-    try:
-        with np.load(path) as file:
-            content, offsets, labels = (file[f"{key}_{split}"] for key in ("bytes", "off", "y"))
-            names = tuple(str(name) for name in file["names"])
-    except (OSError, KeyError, ValueError, TypeError, AttributeError, zipfile.BadZipFile) as error:  # some of another kind of file
-        raise ValueError(f"{path} cannot be read as packed pictures: {error}") from error
-    files = (content[a:b].tobytes() for a, b in pairwise(offsets))
-    pictures = [decode(file, f"{path}: picture {i}", channels) for i, file in enumerate(files)]
-    if len({p.shape for p in pictures}) != 1:
-        raise ValueError(f"{path} holds {len(pictures)} pictures; expected some, of one size")
-    return Labelled(np.stack(pictures), labels.astype(np.int64), names)
-
-
-def read_folders(root: Path, split: str, size: int, channels: int) -> Labelled:
-    """Folders that carry the names of classes, in ``root/SPLIT`` or, where there are no splits, in ``root``.
-
-    Raises:
-        ValueError: No pictures, fewer than two classes, or no test split.
-    """
-    place = root / split
-    if split == "train" and not place.is_dir():
-        place = root
-    if not place.is_dir():
-        raise ValueError(f"{root} has no test split; expected a folder {place}")
-    classes = [(folder, sorted(p for p in folder.rglob("*") if p.suffix.lower() in SUFFIXES)) for folder in sorted(place.iterdir())]
-    classes = [(folder, files) for folder, files in classes if files]
-    if len(classes) < 2:
-        raise ValueError(f"{place} holds {len(classes)} folders with pictures; expected one for each of two classes or more")
-    pictures = [fit(decode(file.read_bytes(), str(file), channels), size) for _, files in classes for file in files]
-    labels = np.repeat(np.arange(len(classes)), [len(files) for _, files in classes])
-    return Labelled(np.stack(pictures), labels, tuple(folder.name for folder, _ in classes))
-
-
-def fit(picture: np.ndarray, size: int) -> np.ndarray:
-    """The centre of a picture (H, W, C) uint8, its shorter side brought to ``size``: (size, size, C)."""
-    image = Image.fromarray(picture.squeeze(-1) if picture.shape[-1] == 1 else picture)
-    return np.asarray(ImageOps.fit(image, (size, size), Image.Resampling.BICUBIC)).reshape(size, size, -1)
-
-
-class Examples:
-    """Labelled pictures in memory, each once in an epoch, in an order that depends on the seed and the epoch alone.
-
-    Args:
-        labelled: The pictures.
-        size: Largest side of what is drawn in pixels; smaller pictures are padded to it, larger ones are cropped.
-        shift: Largest displacement of the crop from the centre in pixels.
-        padding: What lies beyond the border: ``"zeros"`` or ``"reflect"``.
-        flip: Share of the pictures that are mirrored.
-        seed: Of the order.
-    """
-
-    def __init__(self, labelled: Labelled, size: int, *, shift: int = 0, padding: str = "zeros", flip: float = 0.0, seed: int = 0) -> None:
-        self.labels, self.shift, self.flip = labelled.labels, shift, flip
-        sides = [max(0, -(-(size + 2 * shift - side) // 2)) for side in labelled.pictures.shape[1:3]]
-        mode = {"zeros": "constant", "reflect": "reflect"}[padding]
-        self.pictures = np.pad(labelled.pictures, ((0, 0), *((p, p) for p in sides), (0, 0)), mode)  # type: ignore[call-overload]
-        self.order = lru_cache(maxsize=2)(lambda epoch: np.random.default_rng((seed, epoch)).permutation(len(self.labels)))
-
-    def __len__(self) -> int:
-        """How many pictures."""
-        return len(self.labels)
-
-    def draw(self, draws: Draws, numbers: range, size: int) -> dict[str, torch.Tensor]:
-        """The run's samples ``numbers``: ``x`` (N, C, size, size) float32 in [0, 1], channels last, and ``label`` (N,)."""
-        spans = [(side - size, min(self.shift, (side - size) // 2)) for side in self.pictures.shape[1:3]]
-        chosen = np.array([self.order(number // len(self))[number % len(self)] for number in numbers])
-        starts = [free // 2 - shift + draws.integers(2 * shift + 1) for free, shift in spans]
-        rows, columns = (start[:, None] + np.arange(size) for start in starts)  # (N, size)
-        columns = np.where((draws.uniform() < self.flip)[:, None], columns[:, ::-1], columns)
-        batch = self.pictures[chosen[:, None, None], rows[:, :, None], columns[:, None]]  # (N, size, size, C)
-        return {"x": to_tensor(batch), "label": torch.from_numpy(self.labels[chosen])}
-
-
-def to_tensor(batch: np.ndarray) -> torch.Tensor:
-    """(N, H, W, C) uint8 as (N, C, H, W) float32 in [0, 1], channels last in memory."""
-    return torch.from_numpy(batch.astype(np.float32) / 255).permute(0, 3, 1, 2)  # (N, C, H, W)
+__all__ = [
+    "CLOSED",
+    "HELD_OUT",
+    "MNIST",
+    "Crops",
+    "Examples",
+    "Labelled",
+    "OnDemand",
+    "Photograph",
+    "Places",
+    "Resident",
+    "Windows",
+    "batches",
+    "decode",
+    "find",
+    "fit",
+    "is_packed",
+    "load",
+    "load_labelled",
+    "open_files",
+    "read_folders",
+    "read_idx",
+    "read_labelled",
+    "read_packed",
+    "to_tensor",
+]
