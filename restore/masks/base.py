@@ -48,7 +48,11 @@ def ribbon(mask: np.ndarray, points: np.ndarray, left: np.ndarray, right: np.nda
         left: (K,) what it covers on one side beside its middle pixel.
         right: (K,) the same on the other side.
     """
-    tangents = np.gradient(points, axis=0)
+    if not (left.any() or right.any()):
+        cv2.polylines(mask, [np.rint(points * 16).astype(np.int32)], isClosed=False, color=255, shift=4)
+        return
+    steps = points[1:] - points[:-1]
+    tangents = np.concatenate([steps[:1], steps[1:] + steps[:-1], steps[-1:]])
     normals = np.stack([-tangents[:, 1], tangents[:, 0]], 1) / np.maximum(np.hypot(*tangents.T), 1e-9)[:, None]
     one, other = points - normals * left[:, None], points + normals * right[:, None]
     corners = np.rint(16 * np.stack([one[:-1], one[1:], other[1:], other[:-1]], 1)).astype(np.int32)  # (K - 1, 4, 2)

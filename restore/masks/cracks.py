@@ -8,22 +8,21 @@ from restore.masks.base import Count, Range, Shape, canvas, ribbon
 def _crack(mask: np.ndarray, rng: np.random.Generator, start: np.ndarray, heading: float, width: float, reach: float) -> np.ndarray:
     """Draw one jagged, tapering line as far as the picture or another crack lets it; its points (K, 2)."""
     step = max(1.5, min(mask.shape) / 128)
-    number = max(2, round(reach / step))
-    kinks = rng.normal(0, 0.7, number) * (rng.uniform(0, 1, number) < 0.3)
-    headings = heading + np.cumsum(rng.normal(0, 0.07, number)) + kinks + rng.normal(0, 0.2, number)
-    steps = step * rng.uniform(0.4, 1.6, number)[:, None] * np.stack([np.cos(headings), np.sin(headings)], 1)
-    points = start + np.concatenate([np.zeros((1, 2)), np.cumsum(steps, 0)])
-    fine = np.linspace(0, number, 1 + number * max(1, round(2 * step)))
-    xs, ys = (np.rint(np.interp(fine, np.arange(number + 1), axis)).astype(int) for axis in points.T)
-    height, across = mask.shape
-    inside = (xs >= 0) & (xs < across) & (ys >= 0) & (ys < height)
-    free = inside & (mask[ys.clip(0, height - 1), xs.clip(0, across - 1)] == 0)
-    free[fine < 3] = inside[fine < 3]  # it starts on the one that it branches from
-    end = number if free.all() else max(1, int(np.ceil(fine[free.argmin()])))
-    half = (width * np.linspace(1, 0.2, number + 1) ** 0.7 * rng.uniform(0.6, 1.3, number + 1) / 2 - 0.5)[: end + 1].clip(0)
-    points = points[: end + 1]
-    ribbon(mask, points, half, half)
-    return points
+    number = max(3, round(reach / step))
+    wander, jag, kink = rng.normal(0, 1, (3, number))
+    kinked, stretch, bulge = rng.uniform(0, 1, (3, number))
+    headings = heading + 0.07 * wander.cumsum() + 0.2 * jag + 0.7 * kink * (kinked < 0.3)
+    steps = step * (0.4 + 1.2 * stretch) * (np.cos(headings), np.sin(headings))  # (2, number)
+    points = start + (steps.cumsum(1) - steps[:, :1]).T
+    fine = np.arange(0, number - 1, 1 / max(1, round(2 * step)))
+    xs, ys = (np.rint(np.interp(fine, np.arange(number), axis)) for axis in points.T)
+    free = (xs >= 0) & (xs < mask.shape[1]) & (ys >= 0) & (ys < mask.shape[0])
+    met = free & (fine >= 3)  # before, it is on the crack that it branches from
+    free[met] = mask[ys[met].astype(int), xs[met].astype(int)] == 0
+    length = number if free.all() else 2 + int(fine[free.argmin()])
+    half = width * np.linspace(1, 0.15, number) ** 0.7 * (0.6 + 0.7 * bulge) / 2 - 0.5
+    ribbon(mask, points[:length], half[:length].clip(0), half[:length].clip(0))
+    return points[:length]
 
 
 def _tree(mask: np.ndarray, rng: np.random.Generator, width: float, reach: float, branches: int) -> None:
@@ -33,12 +32,11 @@ def _tree(mask: np.ndarray, rng: np.random.Generator, width: float, reach: float
     while tips:
         start, heading, width, reach, branches = tips.pop(0)
         points = _crack(mask, rng, start, heading, width, reach)
-        for _ in range(rng.poisson(branches / 2) if branches > 0 else 0):
-            at = int(rng.integers(len(points)))
-            side = rng.choice([-1, 1]) * rng.uniform(0.4, 1.4)
-            direction = points[min(at + 1, len(points) - 1)] - points[max(at - 1, 0)]
-            shorter = reach * rng.uniform(0.2, 0.6)
-            tips.append((points[at], np.arctan2(*direction[::-1]) + side, width * 0.7, shorter, branches - 2))
+        for _ in range(rng.poisson(branches / 2) if branches > 0 and reach > 4 else 0):
+            at = int(rng.integers(1, len(points)))
+            x, y = points[at] - points[at - 1]
+            away = np.arctan2(y, x) + rng.choice([-1, 1]) * rng.uniform(0.4, 1.4)
+            tips.append((points[at], away, width * 0.7, reach * rng.uniform(0.2, 0.6), branches - 2))
 
 
 def _network(mask: np.ndarray, rng: np.random.Generator, width: float, reach: float, number: int) -> None:
@@ -46,11 +44,12 @@ def _network(mask: np.ndarray, rng: np.random.Generator, width: float, reach: fl
     centre, along = rng.uniform(0, 1, 2) * mask.shape[::-1], rng.uniform(0, np.pi)
     for i in range(number):
         start = centre + rng.normal(0, reach / 4, 2)
-        heading = along + rng.normal(0, 0.35) + (np.pi / 2 if rng.uniform() < 0.5 else 0)
+        heading = along + rng.normal(0, 0.35) + np.pi / 2 * rng.integers(2)
         fine = width * (1 - 0.6 * i / number)
         length = reach * rng.uniform(0.3, 0.7)
-        _crack(mask, rng, start, heading, fine, length)
-        _crack(mask, rng, start, heading + np.pi, fine, length)
+        if (start >= 0).all() and (start < mask.shape[::-1]).all():
+            _crack(mask, rng, start, heading, fine, length)
+            _crack(mask, rng, start, heading + np.pi, fine, length)
 
 
 def cracks(
@@ -97,7 +96,7 @@ def cracks(
 def _flakes(rng: np.random.Generator, number: int) -> np.ndarray:
     """(number,) how far emulsion is lost beside a fold, 0 to about 1: patches of any length, sharp in detail, nothing between them."""
     total = np.zeros(number)
-    for knots, weight in ((7, 0.5), (31, 0.7), (101, 0.7), (number, 0.2)):
+    for knots, weight in ((7, 0.6), (23, 0.7), (67, 0.6), (number, 0.12)):
         total += weight * np.interp(np.linspace(0, 1, number), np.linspace(0, 1, knots), rng.normal(0, 1, knots))
     return ((total - 0.7).clip(0, 2) / 2) ** 0.7
 

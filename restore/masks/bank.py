@@ -1,0 +1,114 @@
+"""Some thousands of masks, drawn once and kept on a device, where training picks, turns, shifts and unites them."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+
+from restore.draws import Draws
+from restore.masks.base import Range
+from restore.masks.draw import draw
+
+PINNED = {"film_scratches", "folds", "tears", "outpainting"}
+"""Kinds that belong to the borders: a shift would cut them, and is not done."""
+
+
+class Bank:
+    """Masks to draw from.
+
+    Args:
+        kinds: Names in ``MASKS``; each mask of the bank is a union of draws of one of them or two.
+        area: Least and largest part of each mask that is covered, 0 to 1.
+        count: How many masks.
+        size: Their height and width, in pixels.
+        seed: The same one gives the same bank; mask i is the same in a larger bank.
+        device: Where it is kept, ``count * size**2`` bytes, and where ``draw`` works.
+
+    Attributes:
+        masks: (count, size, size) uint8, 0 or 1.
+        area: As given.
+
+    Raises:
+        ValueError: No mask, an unknown kind, or an area that its draws cannot meet.
+
+    >>> bank = Bank(["strokes", "text"], (0.1, 0.3), 8, 32, seed=0)
+    >>> bank.draw(Draws(0, range(4))).shape
+    torch.Size([4, 1, 32, 32])
+    """
+
+    def __init__(
+        self, kinds: Sequence[str], area: Range, count: int, size: int, *, seed: int = 0, device: str | torch.device = "cpu"
+    ) -> None:
+        if count < 1:
+            raise ValueError(f"a bank of {count} masks; expected at least one")
+        masks, pinned = np.empty((count, size, size), np.uint8), np.empty(count, bool)
+        for i, mask in enumerate(masks):
+            rng = np.random.default_rng([seed, i])
+            chosen = [kinds[j] for j in rng.integers(len(kinds), size=rng.integers(1, 3))] if kinds else []
+            mask[:] = draw(chosen, (size, size), rng, area) > 0
+            pinned[i] = not PINNED.isdisjoint(chosen)
+        self.area = area
+        self.masks = torch.from_numpy(masks).to(device)
+        self._pinned = torch.from_numpy(pinned).to(device)
+
+    def __len__(self) -> int:
+        """How many masks."""
+        return len(self.masks)
+
+    def draw(self, draws: Draws, size: int | None = None, *, union: float = 0.5, area: Range | None = None, tries: int = 8) -> torch.Tensor:
+        """Pick a mask for each sample, turn and mirror it, shift it around (what leaves at one border enters at the other), cut it.
+
+        Args:
+            draws: Where the numbers come from.
+            size: Height and width of the result, at most the bank's; None: the bank's.
+            union: Share of the samples that get a second mask too, unless the two cover more than the largest area.
+            area: Least and largest part to cover; None: the bank's. Of the masks that are tried for a sample, the first one within it
+                is taken, or else the nearest.
+            tries: How many masks may be tried. At the bank's size and area, the first one fits.
+
+        Returns:
+            (N, 1, size, size) float32, 0 or 1, on the bank's device. Each depends on the draws of its own sample alone.
+
+        Raises:
+            ValueError: A size beyond the bank's.
+        """
+        side = self.masks.shape[-1]
+        size = side if size is None else size
+        if not 1 <= size <= side:
+            raise ValueError(f"masks of {size} pixels a side from a bank of {side}; expected 1 to {side}")
+        low, high = self.area if area is None else area
+        result, best = torch.zeros(len(draws), size, size, dtype=torch.uint8, device=self.masks.device), None
+        for _ in range(1 if size == side and area is None else tries):
+            mask, other, second = self._pick(draws, size), self._pick(draws, size), self._put(draws.uniform() < union)
+            both = mask | other
+            mask = torch.where((second & (part(both) <= high))[:, None, None], both, mask)
+            covered = part(mask)
+            off = torch.maximum(low - covered, covered - high).clamp(min=0)  # (N,)
+            better = torch.ones_like(second) if best is None else off < best
+            result = torch.where(better[:, None, None], mask, result)
+            best = off if best is None else torch.minimum(off, best)
+        return result[:, None].float()
+
+    def _pick(self, draws: Draws, size: int) -> torch.Tensor:
+        """A mask for each sample, (N, size, size) uint8."""
+        side = self.masks.shape[-1]
+        chosen, turned = self._put(draws.integers(len(self))), self._put(draws.integers(2) > 0)
+        window = torch.arange(size, device=self.masks.device)
+        rows, columns = (self._line(window, chosen, draws, side) for _ in range(2))  # (N, size)
+        picked = self.masks[chosen[:, None, None], rows[:, :, None], columns[:, None, :]]  # (N, size, size)
+        return torch.where(turned[:, None, None], picked.mT, picked)
+
+    def _line(self, window: torch.Tensor, chosen: torch.Tensor, draws: Draws, side: int) -> torch.Tensor:
+        """The rows (or columns) of the bank that each sample shows, (N, size)."""
+        start, mirrored = self._put(draws.integers(side)), self._put(draws.integers(2) > 0)
+        start = torch.where(self._pinned[chosen], 0, start)
+        line = (start[:, None] + window) % side
+        return torch.where(mirrored[:, None], side - 1 - line, line)
+
+    def _put(self, values: np.ndarray) -> torch.Tensor:
+        return torch.from_numpy(values).to(self.masks.device)
+
+
+def part(masks: torch.Tensor) -> torch.Tensor:
+    """The covered part (N,) of masks (N, H, W), 0 or 1."""
+    return masks.float().mean((1, 2))
