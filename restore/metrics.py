@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     import torch
 
 LUMA = np.array([65.481, 128.553, 24.966]) / 255  # ITU-R BT.601, studio range
+SCALES = np.array([0.0448, 0.2856, 0.3001, 0.2363, 0.1333])  # of MS-SSIM, finest first
 TRUNKS = {"squeeze": "SqueezeNet1_1_Weights", "alex": "AlexNet_Weights", "vgg": "VGG16_Weights"}  # in torchvision.models
 
 
@@ -45,6 +46,13 @@ def _mean(values: np.ndarray, mask: np.ndarray | None) -> float:
     if mask.shape != values.shape[:2] or not mask.any():
         raise ValueError(f"expected a mask of shape {values.shape[:2]} that is not zero everywhere, got {mask.shape}")
     return float(values[mask != 0].mean())
+
+
+def _luma(picture: np.ndarray) -> np.ndarray:
+    """Return the luma (H, W, 1) of colour; grey as it is."""
+    if picture.shape[2] not in (1, 3):
+        raise ValueError(f"expected 1 or 3 channels, got {picture.shape[2]}")
+    return picture if picture.shape[2] == 1 else picture @ LUMA[:, None] + 16 / 255
 
 
 def _decibels(error: float) -> float:
@@ -90,10 +98,62 @@ def psnr_y(a: np.ndarray, b: np.ndarray, *, mask: np.ndarray | None = None) -> f
     inf
     """
     x, y = _pair(a, b)
-    if x.shape[2] not in (1, 3):
-        raise ValueError(f"expected 1 or 3 channels, got {x.shape[2]}")
-    difference = x - y if x.shape[2] == 1 else (x - y) @ LUMA[:, None]
-    return _decibels(_mean(difference**2, mask))
+    return _decibels(_mean((_luma(x) - _luma(y)) ** 2, mask))
+
+
+def psnr_b(a: np.ndarray, b: np.ndarray, *, block: int = 8) -> float:
+    """PSNR-B of the luma: the blocks that JPEG leaves count beside the error (Yim, Bovik, Quality Assessment of Deblocked Images, 2011).
+
+    To the mean squared error is added by how much neighbours across the borders of blocks differ more, on the mean of the squares, than
+    other neighbours, times log2(block) / log2(shorter side).
+
+    Args:
+        a: the photograph, (H, W, 3) RGB, or grey, which is measured as it is.
+        b: what is judged, and searched for blocks; the same shape.
+        block: the side of a block in pixels; the first begins at the upper left corner.
+
+    Returns:
+        Decibels; inf for equal pictures, if no borders stand out in them by chance.
+
+    Raises:
+        ValueError: as `psnr_y`, a block below 2, or pictures that are not longer than it each way.
+
+    >>> halves = np.repeat([[0, 0, 0, 0, 51, 51, 51, 51]], 8, axis=0).astype(np.uint8)
+    >>> round(psnr_b(halves, halves, block=4), 2)  # 0.2^2 at 16 of 32 places, times 2 / 3
+    18.75
+    """
+    x, y = (_luma(picture) for picture in _pair(a, b))
+    if block < 2 or min(x.shape[:2]) <= block:
+        raise ValueError(f"expected a block of at least 2 pixels in a longer picture, got {block} in {x.shape[1]}x{x.shape[0]}")
+    at_border, elsewhere = [], []
+    for steps in (np.diff(y, axis=0), np.diff(y, axis=1).swapaxes(0, 1)):
+        border = np.arange(1, len(steps) + 1) % block == 0
+        at_border.append(steps[border].ravel())
+        elsewhere.append(steps[~border].ravel())
+    excess = float(np.mean(np.concatenate(at_border) ** 2) - np.mean(np.concatenate(elsewhere) ** 2))
+    weight = np.log2(block) / np.log2(min(x.shape[:2]))
+    return _decibels(float(np.mean((x - y) ** 2)) + weight * max(0.0, excess))
+
+
+def _likeness(x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return SSIM's two factors (H, W, C): luminance, and contrast times structure."""
+    if min(x.shape[:2]) < 11:
+        raise ValueError(f"expected pictures of at least 11x11 pixels, got {x.shape[1]}x{x.shape[0]}")
+    kernel = cv2.getGaussianKernel(11, 1.5, cv2.CV_64F)
+
+    def local(values: np.ndarray) -> np.ndarray:
+        return cv2.sepFilter2D(values, -1, kernel, kernel, borderType=cv2.BORDER_REFLECT).reshape(values.shape)
+
+    mean_x, mean_y = local(x), local(y)
+    variance_x, variance_y = local(x * x) - mean_x**2, local(y * y) - mean_y**2
+    covariance = local(x * y) - mean_x * mean_y
+    c1, c2 = 0.01**2, 0.03**2
+    return (2 * mean_x * mean_y + c1) / (mean_x**2 + mean_y**2 + c1), (2 * covariance + c2) / (variance_x + variance_y + c2)
+
+
+def _ssim(x: np.ndarray, y: np.ndarray, mask: np.ndarray | None) -> float:
+    luminance, structure = _likeness(x, y)
+    return _mean(luminance * structure if mask is not None else (luminance * structure)[5:-5, 5:-5], mask)
 
 
 def ssim(a: np.ndarray, b: np.ndarray, *, mask: np.ndarray | None = None) -> float:
@@ -116,20 +176,68 @@ def ssim(a: np.ndarray, b: np.ndarray, *, mask: np.ndarray | None = None) -> flo
     >>> ssim(np.zeros((16, 16, 3)), np.zeros((16, 16, 3)))
     1.0
     """
+    return _ssim(*_pair(a, b), mask)
+
+
+def ssim_y(a: np.ndarray, b: np.ndarray, *, mask: np.ndarray | None = None) -> float:
+    """`ssim` of the luma that `psnr_y` takes, as papers on JPEG and on super-resolution give it.
+
+    Args:
+        a: (H, W, 3) RGB, or grey, which is measured as it is; at least 11 pixels each way.
+        b: the same shape.
+        mask: (H, W), as for `ssim`.
+
+    Returns:
+        -1 to 1; 1 for equal pictures.
+
+    Raises:
+        ValueError: as `ssim`, or a number of channels other than 1 and 3.
+
+    >>> ssim_y(np.zeros((16, 16, 3)), np.zeros((16, 16, 3)))
+    1.0
+    """
     x, y = _pair(a, b)
-    if min(x.shape[:2]) < 11:
-        raise ValueError(f"expected pictures of at least 11x11 pixels, got {x.shape[1]}x{x.shape[0]}")
-    kernel = cv2.getGaussianKernel(11, 1.5, cv2.CV_64F)
+    return _ssim(_luma(x), _luma(y), mask)
 
-    def local(values: np.ndarray) -> np.ndarray:
-        return cv2.sepFilter2D(values, -1, kernel, kernel, borderType=cv2.BORDER_REFLECT).reshape(values.shape)
 
-    mean_x, mean_y = local(x), local(y)
-    variance_x, variance_y = local(x * x) - mean_x**2, local(y * y) - mean_y**2
-    covariance = local(x * y) - mean_x * mean_y
-    c1, c2 = 0.01**2, 0.03**2
-    likeness = (2 * mean_x * mean_y + c1) * (2 * covariance + c2) / ((mean_x**2 + mean_y**2 + c1) * (variance_x + variance_y + c2))
-    return _mean(likeness[5:-5, 5:-5] if mask is None else likeness, mask)
+def ms_ssim(a: np.ndarray, b: np.ndarray) -> float:
+    """Structural similarity at five scales (Wang, Simoncelli, Bovik, Multi-Scale Structural Similarity, 2003), per channel, then the mean.
+
+    Each scale is the mean of 2x2 pixels of the one before; a last odd row or column is left out. The means of contrast times structure
+    (of luminance, contrast and structure at the coarsest scale) over windows as those of `ssim`, to the powers 0.0448, 0.2856, 0.3001,
+    0.2363 and 0.1333, are multiplied; a mean below 0 counts as 0.
+
+    Args:
+        a: (H, W) or (H, W, C), at least 176 pixels each way.
+        b: the same shape.
+
+    Returns:
+        0 to 1; 1 for equal pictures.
+
+    Raises:
+        ValueError: as `psnr`, or pictures under 176 pixels.
+
+    >>> ms_ssim(np.zeros((176, 176)), np.zeros((176, 176)))
+    1.0
+    """
+    x, y = _pair(a, b)
+    if min(x.shape[:2]) < 176:
+        raise ValueError(f"expected pictures of at least 176x176 pixels, got {x.shape[1]}x{x.shape[0]}")
+    means = []
+    for scale in range(len(SCALES)):
+        if scale:
+            x, y = (_half(picture) for picture in (x, y))
+        luminance, structure = _likeness(x, y)
+        likeness = luminance * structure if scale == len(SCALES) - 1 else structure
+        means.append(likeness[5:-5, 5:-5].mean((0, 1)))  # (C,)
+    return float(np.prod(np.maximum(means, 0) ** SCALES[:, None], axis=0).mean())
+
+
+def _half(picture: np.ndarray) -> np.ndarray:
+    """Return the means of 2x2 pixels, (H // 2, W // 2, C)."""
+    height, width = (side // 2 * 2 for side in picture.shape[:2])
+    even = picture[:height, :width]
+    return (even[::2, ::2] + even[1::2, ::2] + even[::2, 1::2] + even[1::2, 1::2]) / 4
 
 
 @lru_cache(maxsize=4)

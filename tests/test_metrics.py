@@ -1,12 +1,15 @@
 import socket
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 import skimage
 import torch
 from safetensors.torch import save_file
+from scipy.ndimage import gaussian_filter
 from skimage import metrics as oracle
+from skimage.transform import downscale_local_mean
 
 from restore import metrics
 
@@ -81,13 +84,100 @@ def test_psnr_y_is_that_of_the_luma(pair, mask):
         metrics.psnr_y(a[..., :2], b[..., :2])
 
 
+def test_ssim_y_is_that_of_the_luma(pair, mask):
+    luma = [skimage.color.rgb2ycbcr(picture)[..., 0] for picture in pair]
+    options = {"gaussian_weights": True, "sigma": 1.5, "use_sample_covariance": False, "data_range": 255, "full": True}
+    expected, everywhere = oracle.structural_similarity(*luma, **options)
+    assert metrics.ssim_y(*pair) == pytest.approx(expected, abs=1e-9)
+    assert metrics.ssim_y(*pair, mask=mask) == pytest.approx(everywhere[mask > 0].mean(), abs=1e-9)
+    assert metrics.ssim_y(pair[0][..., 0], pair[1][..., 0]) == metrics.ssim(pair[0][..., 0], pair[1][..., 0])
+    with pytest.raises(ValueError, match="expected 1 or 3 channels, got 2"):
+        metrics.ssim_y(pair[0][..., :2], pair[1][..., :2])
+
+
+@pytest.fixture(scope="module", params=[(192, 240), (283, 177)], ids=["even", "odd"])
+def large(request):
+    height, width = request.param
+    clean = skimage.data.chelsea()[:height, :width]
+    noise = np.random.default_rng(0).normal(0, 40, clean.shape)
+    return clean, np.clip(np.rint(clean + noise), 0, 255).astype(np.uint8)
+
+
+def ms_ssim_by_scikit_image(a, b):
+    """One channel, step by step; scikit-image gives luminance times the rest, from which the luminance is divided out."""
+    product = 1.0
+    for scale, power in enumerate([0.0448, 0.2856, 0.3001, 0.2363, 0.1333]):
+        if scale:
+            a, b = (downscale_local_mean(p[: p.shape[0] // 2 * 2, : p.shape[1] // 2 * 2], 2) for p in (a, b))
+        options = {"gaussian_weights": True, "sigma": 1.5, "use_sample_covariance": False, "data_range": 1, "full": True}
+        values = oracle.structural_similarity(a, b, **options)[1]
+        if scale < 4:
+            mean_a, mean_b = (gaussian_filter(p, 1.5, truncate=3.5) for p in (a, b))
+            values = values / ((2 * mean_a * mean_b + 1e-4) / (mean_a**2 + mean_b**2 + 1e-4))
+        product *= values[5:-5, 5:-5].mean() ** power
+    return product
+
+
+def test_ms_ssim_is_that_of_scikit_image_scale_by_scale(large):
+    channels = [[picture[..., i] / 255 for picture in large] for i in range(3)]
+    expected = [ms_ssim_by_scikit_image(*channel) for channel in channels]
+    assert 0.3 < min(expected) < max(expected) < 0.9
+    assert metrics.ms_ssim(large[0][..., 1], large[1][..., 1]) == pytest.approx(expected[1], abs=1e-9)
+    assert metrics.ms_ssim(*large) == pytest.approx(np.mean(expected), abs=1e-9)
+
+
+def test_ms_ssim_of_opposites_is_zero_and_of_equals_one(large):
+    assert metrics.ms_ssim(large[0], large[0]) == pytest.approx(1)
+    assert metrics.ms_ssim(large[0], 255 - large[0]) == 0
+    with pytest.raises(ValueError, match="expected pictures of at least 176x176 pixels, got 240x175"):
+        metrics.ms_ssim(np.zeros((175, 240)), np.zeros((175, 240)))
+
+
+def psnr_b_by_hand(a, b, block):
+    """The sums of the paper, pixel by pixel."""
+    (height, width), at_border, elsewhere = b.shape, [], []
+    for i in range(height):
+        for j in range(width):
+            if j + 1 < width:
+                (at_border if (j + 1) % block == 0 else elsewhere).append((b[i, j] - b[i, j + 1]) ** 2)
+            if i + 1 < height:
+                (at_border if (i + 1) % block == 0 else elsewhere).append((b[i, j] - b[i + 1, j]) ** 2)
+    excess = np.mean(at_border) - np.mean(elsewhere)
+    effect = np.log2(block) / np.log2(min(height, width)) * excess if excess > 0 else 0
+    return -10 * np.log10(np.mean((a - b) ** 2) + effect)
+
+
+def test_psnr_b_is_the_papers_and_below_psnr_where_there_are_blocks(pair):
+    clean = pair[0]
+    written, encoded = cv2.imencode(".jpg", clean[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, 10])
+    assert written
+    jpeg = cv2.imdecode(encoded, cv2.IMREAD_COLOR)[..., ::-1]
+    luma = [skimage.color.rgb2ycbcr(picture)[..., 0] / 255 for picture in (clean, jpeg)]
+    for block in (8, 16, 5):
+        assert metrics.psnr_b(clean, jpeg, block=block) == pytest.approx(psnr_b_by_hand(*luma, block), abs=1e-6)
+    assert metrics.psnr_b(clean, jpeg) < metrics.psnr_y(clean, jpeg) - 1
+    shifted = [picture[3:, 4:] for picture in (clean, jpeg)]
+    assert metrics.psnr_b(*shifted) == pytest.approx(metrics.psnr_y(*shifted))  # its blocks are elsewhere
+    assert metrics.psnr_b(clean * 0, clean * 0) == float("inf")
+
+
+def test_psnr_b_needs_more_than_a_block():
+    for shape, block in (((8, 30), 8), ((30, 30), 1)):
+        with pytest.raises(ValueError, match=f"at least 2 pixels in a longer picture, got {block} in 30x{shape[0]}"):
+            metrics.psnr_b(np.zeros(shape), np.zeros(shape), block=block)
+    with pytest.raises(ValueError, match="expected 1 or 3 channels, got 2"):
+        metrics.psnr_b(np.zeros((30, 30, 2)), np.zeros((30, 30, 2)))
+
+
 def test_equal_pictures(pair):
     a = pair[0]
     assert metrics.psnr(a, a) == metrics.psnr_y(a, a) == float("inf")
     assert metrics.ssim(a, a) == pytest.approx(1)
 
 
-@pytest.mark.parametrize("metric", [metrics.psnr, metrics.psnr_y, metrics.ssim, metrics.lpips])
+@pytest.mark.parametrize(
+    "metric", [metrics.psnr, metrics.psnr_y, metrics.psnr_b, metrics.ssim, metrics.ssim_y, metrics.ms_ssim, metrics.lpips]
+)
 def test_wrong_pictures_are_refused(metric):
     def zeros(*shape, dtype=np.uint8):
         return np.zeros(shape, dtype)
@@ -102,7 +192,7 @@ def test_wrong_pictures_are_refused(metric):
         metric(zeros(0, 40), zeros(0, 40))
 
 
-@pytest.mark.parametrize("metric", [metrics.psnr, metrics.psnr_y, metrics.ssim])
+@pytest.mark.parametrize("metric", [metrics.psnr, metrics.psnr_y, metrics.ssim, metrics.ssim_y])
 def test_wrong_masks_are_refused(metric, pair):
     with pytest.raises(ValueError, match=r"expected a mask of shape \(120, 150\) that is not zero everywhere, got \(150, 120\)"):
         metric(*pair, mask=np.ones((150, 120)))
@@ -111,8 +201,9 @@ def test_wrong_masks_are_refused(metric, pair):
 
 
 def test_ssim_and_lpips_need_some_pixels():
-    with pytest.raises(ValueError, match="expected pictures of at least 11x11 pixels, got 30x10"):
-        metrics.ssim(np.zeros((10, 30)), np.zeros((10, 30)))
+    for metric in (metrics.ssim, metrics.ssim_y):
+        with pytest.raises(ValueError, match="expected pictures of at least 11x11 pixels, got 30x10"):
+            metric(np.zeros((10, 30)), np.zeros((10, 30)))
     with pytest.raises(ValueError, match=r"1 or 3 channels and at least 32x32 pixels, got shape \(31, 40, 3\)"):
         metrics.lpips(np.zeros((31, 40, 3)), np.zeros((31, 40, 3)))
     with pytest.raises(ValueError, match=r"got shape \(40, 40, 2\)"):
