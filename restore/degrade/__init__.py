@@ -11,7 +11,7 @@ from collections.abc import Mapping
 
 import torch
 
-from restore.degrade import noise
+from restore.degrade import blur, damage, noise, sampling, surface, tone
 from restore.degrade.base import Degradation
 from restore.degrade.noise import gaussian_noise
 from restore.degrade.sampling import quantize
@@ -20,6 +20,11 @@ __all__ = ["DEGRADATIONS", "Degradation", "apply", "gaussian_noise", "quantize"]
 
 DEGRADATIONS: dict[str, Degradation] = {
     **noise.ROWS,
+    **blur.ROWS,
+    **sampling.ROWS,
+    **tone.ROWS,
+    **surface.ROWS,
+    **damage.ROWS,
 }
 """Name -> degradation; ``augment.Degrade``, the command line and the tests read it."""
 

@@ -6,6 +6,7 @@ from typing import Protocol
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 
 from restore import masks
 from restore.draws import Draws
@@ -115,6 +116,17 @@ class Integer:
 
 
 @dataclass(frozen=True)
+class Choice:
+    """(N,): one of ``values``, whatever the severity; a value that stands there twice comes twice as often."""
+
+    values: tuple[float, ...]
+
+    def __call__(self, draws: Draws, shape: Shape, severity: np.ndarray) -> torch.Tensor:
+        """See ``Distribution``."""
+        return numbers(np.array(self.values)[draws.integers(len(self.values))], draws)
+
+
+@dataclass(frozen=True)
 class Normal:
     """(N, C, H, W) standard normal samples; ``channels`` instead of C, where it is given."""
 
@@ -124,6 +136,34 @@ class Normal:
         """See ``Distribution``."""
         _, channels, height, width = shape
         return draws.normal(self.channels or channels, height, width)
+
+
+@dataclass(frozen=True)
+class Even:
+    """(N, C, H, W) samples evenly in [0, 1]; ``channels`` instead of C, where it is given."""
+
+    channels: int | None = None
+
+    def __call__(self, draws: Draws, shape: Shape, severity: np.ndarray) -> torch.Tensor:
+        """See ``Distribution``."""
+        return torch.special.ndtr(Normal(self.channels)(draws, shape, severity))
+
+
+@dataclass(frozen=True)
+class Field:
+    """(N, channels, H, W): what varies slowly over the picture, its values about standard normal.
+
+    Attributes:
+        cells: How many samples a side are drawn, 2 or more; bicubic interpolation joins them.
+        channels: How many fields.
+    """
+
+    cells: int = 4
+    channels: int = 1
+
+    def __call__(self, draws: Draws, shape: Shape, severity: np.ndarray) -> torch.Tensor:
+        """See ``Distribution``."""
+        return F.interpolate(draws.normal(self.channels, self.cells, self.cells), shape[2:], mode="bicubic", align_corners=True)
 
 
 @dataclass(frozen=True)
