@@ -7,9 +7,10 @@ import skimage.data
 import torch
 
 from restore.degrade import damage
-from restore.degrade.damage import REACH, ROWS, truth
+from restore.degrade.damage import ROWS
 from restore.draws import Draws
 
+MARKED = [name for name, row in ROWS.items() if row.mask]
 SEE_THROUGH = {"folds": 0.16}
 """Name -> how much of the light a see-through shading may take or give outside the truth."""
 
@@ -27,7 +28,7 @@ def test_worse_as_severity_rises(name, photograph):
         drawn = ROWS[name].draw(Draws(3, range(4)), tuple(x.shape), severity)
         values.append(((ROWS[name].function(x, **drawn) - x) ** 2).mean((1, 2, 3)))
     assert (torch.stack(values).diff(dim=0) >= -0.01 * values[-1]).all()  # where tears join, the band along their edges moves
-    assert values[-1].mean() > 2 * values[0].mean()
+    assert values[-1].mean() > 1.3 * values[0].mean()
 
 
 @pytest.mark.parametrize("depth", [1, 3])
@@ -41,12 +42,12 @@ def test_a_batch_is_its_samples(name, depth, photograph):
 
 
 @pytest.mark.parametrize("severity", [0.0, 0.5, 1.0])
-@pytest.mark.parametrize("name", REACH)
+@pytest.mark.parametrize("name", MARKED)
 def test_the_truth_covers_what_is_seen(name, severity, photograph):
     x = torch.cat([photograph, 0.5 + 0 * photograph, 1 - photograph, photograph.flip(2)])
     drawn = ROWS[name].draw(Draws(11, range(4)), tuple(x.shape), severity)
     seen = ROWS[name].function(x, **drawn)
-    outside = (truth(name, drawn[ROWS[name].mask]) == 0).expand_as(x)
+    outside = (drawn[ROWS[name].mask] == 0).expand_as(x)
     if name in SEE_THROUGH:
         ratio = (seen / x.clamp(min=1e-3))[outside & (x > 0.1)]
         assert float(ratio.log().abs().max()) < SEE_THROUGH[name]
@@ -54,20 +55,33 @@ def test_the_truth_covers_what_is_seen(name, severity, photograph):
         assert float((seen - x).abs()[outside].max()) < 2 / 255
 
 
-@pytest.mark.parametrize("name", REACH)
+@pytest.mark.parametrize("name", MARKED)
 def test_the_truth_is_not_much_more_than_what_is_seen(name, photograph):
     x = torch.full_like(photograph, 0.5).expand(4, -1, -1, -1)
     drawn = ROWS[name].draw(Draws(11, range(4)), tuple(x.shape), 1.0)
     change = (ROWS[name].function(x, **drawn) - x).abs().amax(1, keepdim=True)
-    mask = drawn["mask"] > 0
-    assert float((change[mask] > 5 / 255).float().mean()) > 0.8
-    assert float((change[truth(name, drawn["mask"]) > 0] > 2 / 255).float().mean()) > 0.35
+    assert float((change[drawn["mask"] == 1] > 5 / 255).float().mean()) > 0.8
+    assert float((change[drawn["mask"] > 0] > 2 / 255).float().mean()) > 0.35
 
 
-def test_rows_that_mark_damage_say_how_far_it_reaches():
-    assert {name for name, row in ROWS.items() if row.mask} == set(REACH)
-    with pytest.raises(ValueError, match=r"^stains marks nothing as beyond repair; expected one of scratches, .*"):
-        truth("stains", torch.zeros(1, 1, 4, 4))
+def test_all_but_stains_is_beyond_repair():
+    assert set(ROWS) - set(MARKED) == {"stains"}
+
+
+def test_a_margin_is_half_and_as_wide_as_asked():
+    shape, severity = (2, 3, 40, 50), np.zeros(2)
+    mask = damage.Mask("scratches")(Draws(0, [1, 2]), shape, severity)
+    drawn = damage.Margin(damage.Mask("scratches"), 2)(Draws(0, [1, 2]), shape, severity)
+    assert torch.equal(damage.core(drawn), mask)
+    assert torch.equal(drawn > 0, damage.near(mask, 2) > 0)
+    assert set(drawn.unique().tolist()) == {0.0, 0.5, 1.0}
+
+
+@pytest.mark.parametrize("name", MARKED)
+def test_the_margin_itself_changes_nothing(name, photograph):
+    drawn = ROWS[name].draw(Draws(0, [3]), tuple(photograph.shape), 0.7)
+    bare = drawn | {"mask": damage.core(drawn["mask"])}
+    assert torch.equal(ROWS[name].function(photograph, **drawn), ROWS[name].function(photograph, **bare))
 
 
 def test_near_is_the_maximum_filter_of_scipy():

@@ -1,6 +1,7 @@
 """Masks made visible: scratches, cracks, folds, tears, lost emulsion, stains, dust and writing.
 
-A mask is where the damage was drawn; what is seen reaches a few pixels farther, ``REACH``, and ``truth`` is the mask of that.
+What is seen of a scratch is wider than its line. So a drawn mask is 1 where the damage is and 1/2 in a margin: outside of both, where it is
+0, a picture stays as it is, but for the shading of the sheet beside a fold.
 """
 
 import math
@@ -41,6 +42,19 @@ class Palette:
 
 
 @dataclass(frozen=True)
+class Margin:
+    """(N, 1, H, W): 1 where ``mask`` draws damage, 1/2 where that is at most ``reach`` columns and rows away, else 0."""
+
+    mask: Distribution
+    reach: int
+
+    def __call__(self, draws: Draws, shape: Shape, severity: np.ndarray) -> torch.Tensor:
+        """See ``Distribution``."""
+        mask = self.mask(draws, shape, severity)
+        return torch.maximum(mask, near(mask, self.reach) / 2)
+
+
+@dataclass(frozen=True)
 class Chips:
     """(N, 1, H, W), 0 or 1: what is left of ``Mask(kind, fewest, most)`` once its edge is frayed by a field that is rough at all sizes."""
 
@@ -64,6 +78,11 @@ def near(mask: torch.Tensor, reach: int) -> torch.Tensor:
     return F.max_pool2d(mask, 2 * reach + 1, 1, reach)
 
 
+def core(mask: torch.Tensor) -> torch.Tensor:
+    """A mask without its margin: 1 where it is above 1/2, else 0."""
+    return (mask > 0.5).to(mask.dtype)
+
+
 def marks(
     x: torch.Tensor, mask: torch.Tensor, opacity: torch.Tensor, colour: torch.Tensor, sigma: torch.Tensor, field: torch.Tensor
 ) -> torch.Tensor:
@@ -71,13 +90,13 @@ def marks(
 
     Args:
         x: Pictures (N, C, H, W) in [0, 1].
-        mask: (N, 1, H, W), 0 or 1.
+        mask: (N, 1, H, W), 1 in the damage; a margin of 1/2 changes nothing.
         opacity: 0 to 1, (N,).
         colour: (N, 3).
         sigma: Softness (N,) in pixels, at most 1.
         field: Smooth field (N, 1, H, W) of deviation 1.
     """
-    share = (soften(mask, sigma, 2) * (1 + column(sigma))).clamp(max=1)
+    share = (soften(core(mask), sigma, 2) * (1 + column(sigma))).clamp(max=1)
     share = share * column(opacity) * (0.8 + 0.3 * field).clamp(0.15, 1)
     return x + share * (channels(colour, x) - x)
 
@@ -89,12 +108,13 @@ def cracks(
 
     Args:
         x: Pictures (N, C, H, W) in [0, 1].
-        mask: (N, 1, H, W), 0 or 1.
+        mask: (N, 1, H, W), 1 in the damage; a margin of 1/2 changes nothing.
         opacity: 0 to 1, (N,).
         colour: Of the gap, (N, 3).
         angle: Where the light comes from, (N,) radians.
         field: Smooth field (N, 1, H, W) of deviation 1.
     """
+    mask = core(mask)
     round_ = soften(mask, torch.full_like(opacity, 0.9), 2)
     lips = column(opacity) * slope(round_, angle)
     x = x * torch.exp(-2.5 * lips.clamp(min=0)) + 0.5 * (-lips).clamp(min=0) * (1 - x)
@@ -115,14 +135,14 @@ def folds(
 
     Args:
         x: Pictures (N, C, H, W) in [0, 1].
-        mask: (N, 1, H, W), 0 or 1.
+        mask: (N, 1, H, W), 1 in the damage; a margin of 1/2 changes nothing.
         opacity: 0 to 1, (N,).
         colour: Of the paper below the emulsion, (N, 3).
         angle: Where the light comes from, (N,) radians.
         noise: Standard normal samples (N, 1, H, W).
         field: Smooth field (N, 1, H, W) of deviation 1.
     """
-    strength = column(opacity)
+    mask, strength = core(mask), column(opacity)
     step = max(1, min(x.shape[2:]) // 48)
     broad = F.avg_pool2d(mask, step, step, ceil_mode=True)
     broad = F.interpolate(slope(soften(broad, torch.full_like(opacity, 3.0), 8), angle), x.shape[2:], mode="bilinear")
@@ -148,14 +168,14 @@ def missing(
 
     Args:
         x: Pictures (N, C, H, W) in [0, 1].
-        mask: (N, 1, H, W), 0 or 1.
+        mask: (N, 1, H, W), 1 in the damage; a margin of 1/2 changes nothing.
         colour: Of what lies behind, (N, 3).
         paper: Of the band, (N, 3).
         rim: Width (N,) of the band, in pixels, about; up to 6.
         angle: Where the light comes from, (N,) radians.
         noise: Standard normal samples (N, 2, H, W).
     """
-    spread = torch.full_like(rim, 4.0)
+    mask, spread = core(mask), torch.full_like(rim, 4.0)
     inside = soften(mask, spread, 12)
     fibres = soften(noise[:, :1], 0.3 * spread, 4) * 4
     tufts = soften(noise[:, 1:], spread, 12) * 14
@@ -179,7 +199,7 @@ def stains(
 
     Args:
         x: Pictures (N, C, H, W) in [0, 1].
-        mask: (N, 1, H, W), 0 or 1.
+        mask: (N, 1, H, W), 1 in the damage; a margin of 1/2 changes nothing.
         strength: Optical depth (N,) of the rim in blue.
         rim: How much of the rim's depth the inside has not, 0 to 1, (N,).
         tint: What red, green and blue lose of what blue would, (N, 3).
@@ -195,31 +215,13 @@ def stains(
     return x * torch.exp(-depth * channels(tint, x))
 
 
-REACH = {"scratches": 2, "film_scratches": 2, "dust": 2, "text": 2, "handwriting": 2, "cracks": 3, "folds": 4, "tears": 1, "flakes": 1}
-"""Name -> how many pixels beyond its mask the damage is seen, but for the shading of a bent sheet beside a fold."""
-
-
-def truth(name: str, mask: torch.Tensor) -> torch.Tensor:
-    """Where the damage ``name`` is seen: its mask (N, 1, H, W), grown by what it reaches.
-
-    Raises:
-        ValueError: Damage that marks nothing.
-
-    >>> truth("cracks", torch.eye(9)[4].reshape(1, 1, 1, 9)).flatten()
-    tensor([0., 1., 1., 1., 1., 1., 1., 1., 0.])
-    """
-    if name not in REACH:
-        raise ValueError(f"{name} marks nothing as beyond repair; expected one of {', '.join(REACH)}")
-    return near(mask, REACH[name])
-
-
 SIDE, UNEVEN = Uniform(0, 2 * math.pi), Clouds(6, 4, 0.8)
 COVER = Strength(0.12, 1.0)
 
 
 def _marks(kind: str, most: int, colours: Colours, sigma: Uniform) -> Degradation:
     parameters: dict[str, Distribution] = {
-        "mask": Mask(kind, 1, most),
+        "mask": Margin(Mask(kind, 1, most), 2),
         "opacity": COVER,
         "colour": Palette(colours),
         "sigma": sigma,
@@ -230,7 +232,7 @@ def _marks(kind: str, most: int, colours: Colours, sigma: Uniform) -> Degradatio
 
 def _missing(mask: Distribution, colours: Colours, rim: Uniform) -> Degradation:
     parameters: dict[str, Distribution] = {
-        "mask": mask,
+        "mask": Margin(mask, 1),
         "colour": Palette(colours, 0.01),
         "paper": Palette(PAPER),
         "rim": rim,
@@ -249,14 +251,14 @@ ROWS = {
     "cracks": Degradation(
         "damage",
         cracks,
-        {"mask": Mask("cracks", 1, 4), "opacity": COVER, "colour": Palette(PAPER + DARK), "angle": SIDE, "field": UNEVEN},
+        {"mask": Margin(Mask("cracks", 1, 4), 3), "opacity": COVER, "colour": Palette(PAPER + DARK), "angle": SIDE, "field": UNEVEN},
         "mask",
     ),
     "folds": Degradation(
         "damage",
         folds,
         {
-            "mask": Mask("folds", 1, 3),
+            "mask": Margin(Mask("folds", 1, 3), 4),
             "opacity": COVER,
             "colour": Palette(PAPER),
             "angle": SIDE,
@@ -265,7 +267,7 @@ ROWS = {
         },
         "mask",
     ),
-    "tears": _missing(Mask("tears", 1, 3), LID, Uniform(1, 5)),
+    "tears": _missing(Mask("tears", 1, 4), LID, Uniform(1, 5)),
     "flakes": _missing(Chips("blobs", 1, 3), PAPER + LIGHT, Uniform(0, 1.5)),
     "stains": Degradation(
         "damage",
