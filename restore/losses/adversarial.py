@@ -13,7 +13,7 @@ from typing import NamedTuple, Protocol
 import torch
 import torch.nn.functional as F
 
-from restore.losses.base import mean, precise
+from restore.losses.base import expanded, mean, precise
 from restore.losses.distance import distance as distance_called
 
 
@@ -103,9 +103,7 @@ def labelled(if_fake: torch.Tensor, if_real: torch.Tensor, fake: torch.Tensor | 
     """
     if fake is None:
         return if_fake.mean()
-    if fake.ndim != if_fake.ndim or any(m not in (1, v) for m, v in zip(fake.shape, if_fake.shape, strict=True)):
-        raise ValueError(f"the map of fake patches has shape {tuple(fake.shape)}; expected one that expands to {tuple(if_fake.shape)}")
-    return if_real.lerp(if_fake, fake.to(if_fake).expand_as(if_fake)).mean()
+    return if_real.lerp(if_fake, expanded(fake, if_fake, name="map of fake patches").to(if_fake)).mean()
 
 
 ADVERSARIAL = {

@@ -12,16 +12,6 @@ def precise(x: torch.Tensor) -> torch.Tensor:
     return x.to(torch.promote_types(x.dtype, torch.float32))
 
 
-def exact(x: torch.Tensor) -> torch.autocast:
-    """Where convolutions and matrix products keep the precision of what they are given, even inside autocast.
-
-    >>> with torch.autocast("cpu", torch.bfloat16), exact(torch.ones(1)):
-    ...     (torch.ones(1, 1) @ torch.ones(1, 1)).dtype
-    torch.float32
-    """
-    return torch.autocast(x.device.type, enabled=False)
-
-
 def alike(prediction: torch.Tensor, target: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     """Both in ``precise``.
 
@@ -49,8 +39,25 @@ def mean(values: torch.Tensor, weight: torch.Tensor | None = None) -> torch.Tens
     """
     if weight is None:
         return values.mean()
-    if weight.ndim != values.ndim or any(w not in (1, v) for w, v in zip(weight.shape, values.shape, strict=True)):
-        raise ValueError(f"the weight has shape {tuple(weight.shape)}; expected one that expands to {tuple(values.shape)}")
-    weight = precise(weight).expand_as(values)
+    weight = expanded(weight, values)
     total = weight.flatten(1).sum(1).clamp_min(torch.finfo(weight.dtype).tiny)
     return ((values * weight).flatten(1).sum(1) / total).mean()
+
+
+def expanded(weight: torch.Tensor, values: torch.Tensor, *, name: str = "weight") -> torch.Tensor:
+    """``weight`` in the shape of ``values``, in ``precise``.
+
+    Args:
+        weight: As many axes, each of one value or as many.
+        values: (N, ...).
+        name: What the error calls it.
+
+    Raises:
+        ValueError: Its shape is another.
+
+    >>> expanded(torch.ones(2, 1, 4, 4), torch.zeros(2, 3, 4, 4)).shape
+    torch.Size([2, 3, 4, 4])
+    """
+    if weight.ndim != values.ndim or any(w not in (1, v) for w, v in zip(weight.shape, values.shape, strict=True)):
+        raise ValueError(f"the {name} has shape {tuple(weight.shape)}; expected one that expands to {tuple(values.shape)}")
+    return precise(weight).expand_as(values)

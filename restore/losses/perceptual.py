@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from restore.backbones.base import Backbone
-from restore.losses.base import alike, exact, precise
+from restore.losses.base import alike, precise
 from restore.losses.distance import distance as distance_called
 from restore.metrics import lpips_network
 
@@ -127,3 +127,13 @@ def gram(maps: torch.Tensor) -> torch.Tensor:
     flat = precise(maps).flatten(2)  # (N, C, H * W)
     with exact(flat):
         return flat @ flat.mT / flat[0].numel()
+
+
+def exact(x: torch.Tensor) -> torch.autocast:
+    """Where convolutions and matrix products keep the precision of what they are given, even inside autocast.
+
+    >>> with torch.autocast("cpu", torch.bfloat16), exact(torch.ones(1)):
+    ...     (torch.ones(1, 1) @ torch.ones(1, 1)).dtype
+    torch.float32
+    """
+    return torch.autocast(x.device.type, enabled=False)
