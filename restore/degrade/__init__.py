@@ -11,17 +11,19 @@ from collections.abc import Mapping
 
 import torch
 
-from restore.degrade import blur, damage, noise, sampling, surface, tone
+from restore.degrade import blur, codec, damage, noise, sampling, surface, tone
 from restore.degrade.base import Degradation
+from restore.degrade.jpeg import jpeg
 from restore.degrade.noise import gaussian_noise
 from restore.degrade.sampling import quantize
 
-__all__ = ["DEGRADATIONS", "Degradation", "apply", "gaussian_noise", "quantize"]
+__all__ = ["DEGRADATIONS", "Degradation", "apply", "gaussian_noise", "jpeg", "quantize"]
 
 DEGRADATIONS: dict[str, Degradation] = {
     **noise.ROWS,
     **blur.ROWS,
     **sampling.ROWS,
+    **codec.ROWS,
     **tone.ROWS,
     **surface.ROWS,
     **damage.ROWS,
@@ -30,5 +32,6 @@ DEGRADATIONS: dict[str, Degradation] = {
 
 
 def apply(name: str, x: torch.Tensor, drawn: Mapping[str, torch.Tensor]) -> torch.Tensor:
-    """Damage pictures (N, C, H, W) with parameters that ``DEGRADATIONS[name].draw`` gave."""
-    return DEGRADATIONS[name].function(x, **drawn)
+    """Damage pictures (N, C, H, W) with parameters that ``DEGRADATIONS[name].draw`` gave; autocast is off, whoever calls."""
+    with torch.autocast(x.device.type, enabled=False):
+        return DEGRADATIONS[name].function(x, **drawn)
