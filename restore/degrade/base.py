@@ -36,7 +36,8 @@ class Degradation:
             shape, neither clipped nor rounded unless a file would do so. It draws nothing, and works on any device.
         parameters: Name of an argument -> how it is drawn. At severity 0 the damage is barely seen, at 1 it is the worst that archives
             hold; with everything else alike, PSNR falls as severity rises.
-        mask: The argument that marks what is beyond repair by anything but inpainting, (N, 1, H, W); empty: none does.
+        mask: The argument that marks what is beyond repair by anything but inpainting, (N, 1, H, W): 1 in the damage, 1/2 in a margin
+            where it is seen, too, else 0; empty: none does.
         array: The same on an array (H, W, C) uint8 through the real codec, where there is one: ``array(image, **numbers)``.
     """
 

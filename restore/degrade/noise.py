@@ -53,7 +53,7 @@ def poisson_gaussian(x: torch.Tensor, shot: torch.Tensor, read: torch.Tensor, no
 
     Its variance is ``a x + b`` (Foi, Trimeche, Katkovnik, Egiazarian, "Practical Poissonian-Gaussian noise modeling and fitting for
     single-image raw-data", 2008). The samples are normal ones, scaled, as in that paper: one drawn field says it all, and a gradient
-    passes; Poisson's skew, which this leaves out, shows below some ten photons.
+    passes; Poisson's skew, which this leaves out, shows below some ten photons (deep shadows at the highest severity).
 
     Args:
         x: Pictures (N, C, H, W).
@@ -239,9 +239,9 @@ def camera_noise(
     """
     light = decode_srgb(x.expand(-1, 3, -1, -1))
     sensor = torch.einsum("nij,njhw->nihw", crosstalk, light) / gains[:, :, None, None]
-    pattern = bayer(phase, *x.shape[2:])
-    spoilt = sensor + column(mosaic) * (demosaic(sensor * pattern) - sensor)
-    noisy = spoilt + demosaic(pattern * scatter(sensor, shot, read) * noise)  # demosaicking is linear
+    spoilt = column(mosaic)
+    seen = bayer(phase, *x.shape[2:]) * (spoilt * sensor + scatter(sensor, shot, read) * noise)
+    noisy = (1 - spoilt) * sensor + demosaic(seen)  # which is linear
     light = torch.einsum("nij,njhw->nihw", torch.linalg.inv(crosstalk), noisy * gains[:, :, None, None])
     return encode_srgb(light if x.shape[1] == 3 else light.mean(1, keepdim=True))
 
@@ -273,7 +273,7 @@ ROWS = {
     "grey_noise": Degradation("noise", gaussian_noise, {"sigma": Strength(2, 75), "noise": Normal(channels=1)}),
     "uneven_noise": Degradation("noise", gaussian_noise, {"sigma": Uneven(2, 50), "noise": Normal()}),
     "poisson_gaussian": Degradation(
-        "noise", poisson_gaussian, {"shot": Strength(3, 60, log=True), "read": Uniform(0.5, 5), "noise": Normal()}
+        "noise", poisson_gaussian, {"shot": Strength(3, 50, log=True), "read": Uniform(0.5, 5), "noise": Normal()}
     ),
     "correlated_noise": Degradation(
         "noise",
