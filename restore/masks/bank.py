@@ -7,7 +7,7 @@ import torch
 
 from restore.draws import Draws
 from restore.masks.base import Range
-from restore.masks.draw import draw
+from restore.masks.draw import MASKS, draw
 
 PINNED = {"film_scratches", "folds", "tears", "outpainting"}
 """Kinds that belong to the borders: a shift would cut them, and is not done."""
@@ -19,7 +19,7 @@ class Bank:
     Args:
         kinds: Names in ``MASKS``; each mask of the bank is a union of draws of one of them or two.
         area: Least and largest part of each mask that is covered, 0 to 1.
-        count: How many masks.
+        count: How many masks. Every second one covers less, from half the least area to the middle of the range: two of those are united.
         size: Their height and width, in pixels.
         seed: The same one gives the same bank; mask i is the same in a larger bank.
         device: Where it is kept, ``count * size**2`` bytes, and where ``draw`` works.
@@ -29,7 +29,7 @@ class Bank:
         area: As given.
 
     Raises:
-        ValueError: No mask, an unknown kind, or an area that its draws cannot meet.
+        ValueError: Less than two masks, an unknown kind, or an area that its draws cannot meet.
 
     >>> bank = Bank(["strokes", "text"], (0.1, 0.3), 8, 32, seed=0)
     >>> bank.draw(Draws(0, range(4))).shape
@@ -39,13 +39,15 @@ class Bank:
     def __init__(
         self, kinds: Sequence[str], area: Range, count: int, size: int, *, seed: int = 0, device: str | torch.device = "cpu"
     ) -> None:
-        if count < 1:
-            raise ValueError(f"a bank of {count} masks; expected at least one")
+        if count < 2:
+            raise ValueError(f"count of masks is {count}; expected at least 2")
+        if not kinds or not set(kinds) <= set(MASKS):
+            raise ValueError(f"kinds of masks {kinds!r}; expected some of {', '.join(MASKS)}")
         masks, pinned = np.empty((count, size, size), np.uint8), np.empty(count, bool)
         for i, mask in enumerate(masks):
-            rng = np.random.default_rng([seed, i])
-            chosen = [kinds[j] for j in rng.integers(len(kinds), size=rng.integers(1, 3))] if kinds else []
-            mask[:] = draw(chosen, (size, size), rng, area) > 0
+            rng, (low, high) = np.random.default_rng([seed, i]), area
+            chosen = [kinds[j] for j in rng.integers(len(kinds), size=rng.integers(1, 3))]
+            mask[:] = draw(chosen, (size, size), rng, (low / 2, (low + high) / 2) if i % 2 else area) > 0
             pinned[i] = not PINNED.isdisjoint(chosen)
         self.area = area
         self.masks = torch.from_numpy(masks).to(device)
@@ -61,7 +63,7 @@ class Bank:
         Args:
             draws: Where the numbers come from.
             size: Height and width of the result, at most the bank's; None: the bank's.
-            union: Share of the samples that get a second mask too, unless the two cover more than the largest area.
+            union: Share of the samples that get two of the smaller masks, unless those cover too little or too much together.
             area: Least and largest part to cover; None: the bank's. Of the masks that are tried for a sample, the first one within it
                 is taken, or else the nearest.
             tries: How many masks may be tried. At the bank's size and area, the first one fits.
@@ -77,22 +79,21 @@ class Bank:
         if not 1 <= size <= side:
             raise ValueError(f"masks of {size} pixels a side from a bank of {side}; expected 1 to {side}")
         low, high = self.area if area is None else area
-        result, best = torch.zeros(len(draws), size, size, dtype=torch.uint8, device=self.masks.device), None
+        result = self.masks.new_zeros(len(draws), size, size)
+        best = torch.full((len(draws),), torch.inf, device=self.masks.device)
         for _ in range(1 if size == side and area is None else tries):
-            mask, other, second = self._pick(draws, size), self._pick(draws, size), self._put(draws.uniform() < union)
-            both = mask | other
-            mask = torch.where((second & (part(both) <= high))[:, None, None], both, mask)
-            covered = part(mask)
-            off = torch.maximum(low - covered, covered - high).clamp(min=0)  # (N,)
-            better = torch.ones_like(second) if best is None else off < best
-            result = torch.where(better[:, None, None], mask, result)
-            best = off if best is None else torch.minimum(off, best)
+            mask, both = self._pick(draws, size, 0), self._pick(draws, size, 1) | self._pick(draws, size, 1)
+            united = self._put(draws.uniform() < union) & (off(both, low, high) == 0)
+            mask = torch.where(united[:, None, None], both, mask)
+            distance = off(mask, low, high)
+            result = torch.where((distance < best)[:, None, None], mask, result)
+            best = torch.minimum(distance, best)
         return result[:, None].float()
 
-    def _pick(self, draws: Draws, size: int) -> torch.Tensor:
-        """A mask for each sample, (N, size, size) uint8."""
+    def _pick(self, draws: Draws, size: int, smaller: int) -> torch.Tensor:
+        """A mask for each sample, (N, size, size) uint8; one of the smaller ones (1) or of the others (0)."""
         side = self.masks.shape[-1]
-        chosen, turned = self._put(draws.integers(len(self))), self._put(draws.integers(2) > 0)
+        chosen, turned = self._put(2 * draws.integers((len(self) + 1 - smaller) // 2) + smaller), self._put(draws.integers(2) > 0)
         window = torch.arange(size, device=self.masks.device)
         rows, columns = (self._line(window, chosen, draws, side) for _ in range(2))  # (N, size)
         picked = self.masks[chosen[:, None, None], rows[:, :, None], columns[:, None, :]]  # (N, size, size)
@@ -109,6 +110,7 @@ class Bank:
         return torch.from_numpy(values).to(self.masks.device)
 
 
-def part(masks: torch.Tensor) -> torch.Tensor:
-    """The covered part (N,) of masks (N, H, W), 0 or 1."""
-    return masks.float().mean((1, 2))
+def off(masks: torch.Tensor, low: float, high: float) -> torch.Tensor:
+    """How far (N,) the covered part of masks (N, H, W), 0 or 1, is from a range; 0 within."""
+    covered = masks.sum((1, 2)) / masks[0].numel()
+    return torch.maximum(low - covered, covered - high).clamp(min=0)

@@ -19,7 +19,7 @@ def _crack(mask: np.ndarray, rng: np.random.Generator, start: np.ndarray, headin
     free = (xs >= 0) & (xs < mask.shape[1]) & (ys >= 0) & (ys < mask.shape[0])
     met = free & (fine >= 3)  # before, it is on the crack that it branches from
     free[met] = mask[ys[met].astype(int), xs[met].astype(int)] == 0
-    length = number if free.all() else 2 + int(fine[free.argmin()])
+    length = number if free.all() else 1 + max(1, int(np.ceil(fine[free.argmin()])))
     half = width * np.linspace(1, 0.15, number) ** 0.7 * (0.6 + 0.7 * bulge) / 2 - 0.5
     ribbon(mask, points[:length], half[:length].clip(0), half[:length].clip(0))
     return points[:length]
@@ -27,14 +27,14 @@ def _crack(mask: np.ndarray, rng: np.random.Generator, start: np.ndarray, headin
 
 def _tree(mask: np.ndarray, rng: np.random.Generator, width: float, reach: float, branches: int) -> None:
     """A crack that grows both ways from a point, and the branches of its branches."""
-    start, heading = rng.uniform(0, 1, 2) * mask.shape[::-1], rng.uniform(0, 2 * np.pi)
+    start, heading = rng.uniform(0, 1, 2) * (mask.shape[1] - 1, mask.shape[0] - 1), rng.uniform(0, 2 * np.pi)
     tips = [(start, heading, width, reach / 2, branches), (start, heading + np.pi, width, reach / 2, branches)]
     while tips:
         start, heading, width, reach, branches = tips.pop(0)
         points = _crack(mask, rng, start, heading, width, reach)
         for _ in range(rng.poisson(branches / 2) if branches > 0 and reach > 4 else 0):
-            at = int(rng.integers(1, len(points)))
-            x, y = points[at] - points[at - 1]
+            at = int(rng.integers(len(points) - 1))
+            x, y = points[at + 1] - points[at]
             away = np.arctan2(y, x) + rng.choice([-1, 1]) * rng.uniform(0.4, 1.4)
             tips.append((points[at], away, width * 0.7, reach * rng.uniform(0.2, 0.6), branches - 2))
 
@@ -47,7 +47,7 @@ def _network(mask: np.ndarray, rng: np.random.Generator, width: float, reach: fl
         heading = along + rng.normal(0, 0.35) + np.pi / 2 * rng.integers(2)
         fine = width * (1 - 0.6 * i / number)
         length = reach * rng.uniform(0.3, 0.7)
-        if (start >= 0).all() and (start < mask.shape[::-1]).all():
+        if (start >= 0).all() and (start <= (mask.shape[1] - 1, mask.shape[0] - 1)).all():
             _crack(mask, rng, start, heading, fine, length)
             _crack(mask, rng, start, heading + np.pi, fine, length)
 
@@ -96,7 +96,7 @@ def cracks(
 def _flakes(rng: np.random.Generator, number: int) -> np.ndarray:
     """(number,) how far emulsion is lost beside a fold, 0 to about 1: patches of any length, sharp in detail, nothing between them."""
     total = np.zeros(number)
-    for knots, weight in ((7, 0.6), (23, 0.7), (67, 0.6), (number, 0.12)):
+    for knots, weight in ((10, 0.6), (33, 0.7), (97, 0.6), (number, 0.12)):
         total += weight * np.interp(np.linspace(0, 1, number), np.linspace(0, 1, knots), rng.normal(0, 1, knots))
     return ((total - 0.7).clip(0, 2) / 2) ** 0.7
 
@@ -130,7 +130,7 @@ def folds(
     """
     mask, side, half = canvas(shape), min(shape), np.hypot(*shape) / 2
     first = rng.uniform(0, np.pi) if rng.uniform() < crooked else rng.integers(2) * np.pi / 2
-    along = np.linspace(-1.4, 1.4, max(5, round(2.8 * half / max(1.5, side / 300))))
+    along = np.linspace(-2, 2, max(5, round(4 * half / max(1.5, side / 300))))
     for i in range(rng.integers(count[0], count[1], endpoint=True)):
         angle = first + i * np.pi / 2 + rng.normal(0, 0.05)
         direction, normal = np.array([np.cos(angle), np.sin(angle)]), np.array([-np.sin(angle), np.cos(angle)])

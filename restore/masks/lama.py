@@ -18,7 +18,7 @@ class Lama:
         length: how many lengths a segment may have, from 10 on.
         width: how many widths a segment may have, from 5 on.
         boxes: fewest and most boxes; None: the set has none.
-        size: shortest and longest edge of a box.
+        size: shortest edge of a box, and what all are shorter than.
         margin: how far boxes stay from the border.
     """
 
@@ -59,7 +59,7 @@ class Lama:
     def _boxes(self, shape: Shape, rng: np.random.Generator) -> np.ndarray:
         margin = min(self.margin, (min(shape) - 1) // 2)
         inner = shape[0] - 2 * margin, shape[1] - 2 * margin
-        size = self.size[0] / min(inner), self.size[1] / min(inner)
+        size = self.size[0] / min(inner), (self.size[1] - 1) / min(inner)
         return np.pad(boxes(inner, rng=rng, count=self.boxes or (0, 0), size=size), margin)
 
 

@@ -93,7 +93,7 @@ def tears(
             outline = np.concatenate([outline, [[-side, deep], [-side, -side], [along, -side]]])
         else:
             along *= rng.uniform(0.15, 1)
-            roughness *= min(1, 0.3 + along / deep)  # or the two edges of a slit would cross
+            roughness *= min(1, 0.5 + along / deep)  # or the two edges of a slit would cross
             top = np.array([at * edge + 0.8 * tip * along, deep])
             first = ragged(rng, np.array([at * edge - along / 2, -2.0]), top, roughness)
             second = ragged(rng, top, np.array([at * edge + along / 2, -2.0]), roughness)
