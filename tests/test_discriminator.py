@@ -2,6 +2,7 @@ import pytest
 import torch
 from torch import nn
 
+from restore import losses
 from restore.networks.discriminator import PatchDiscriminator
 from restore.nn.arithmetic import summary
 
@@ -82,6 +83,26 @@ def test_the_mask_is_seen():
         before = net(x, mask)[0]
         mask[..., 16:, 16:] = 1
         assert not torch.equal(net(x, mask)[0], before)
+
+
+@pytest.mark.parametrize("kind", losses.ADVERSARIAL)
+def test_it_learns_which_patches_were_made(kind):
+    """Noise with dark holes, LaMa's labels, R1: after a few steps the touched patches look less real than the others."""
+    net = small(1, norm="none", spectral=kind == "hinge")
+    optimizer = torch.optim.Adam(net.parameters(), 1e-2)
+    for _ in range(60):
+        real, photograph = torch.rand(2, 4, 3, 32, 32)
+        mask = torch.zeros(4, 1, 32, 32)
+        mask[:2, :, 4:20, 4:20], mask[2:, :, 14:, 14:] = 1, 1
+        made, fake = torch.where(mask > 0, 0.1, photograph), net.touched(mask)
+        (real_logits, _), (logits, _) = net(real.requires_grad_()), net(made)
+        loss = losses.ADVERSARIAL[kind].discriminator(real_logits, logits, fake=fake) + 0.001 * losses.r1(real_logits, real)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+    inside, clear = net.touched(1 - mask) == 0, net.touched(mask, field=True) == 0
+    assert logits[inside].mean() + 0.5 < logits[clear].mean()
+    assert logits[inside].mean() + 0.5 < real_logits.mean()
 
 
 def test_wrong_calls_are_refused():
