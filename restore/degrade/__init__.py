@@ -13,11 +13,12 @@ import torch
 
 from restore.degrade import blur, codec, damage, noise, sampling, surface, tone
 from restore.degrade.base import Degradation
+from restore.degrade.composition import OLD_PHOTOGRAPH, compose, old_photograph
 from restore.degrade.jpeg import jpeg
 from restore.degrade.noise import gaussian_noise
 from restore.degrade.sampling import quantize
 
-__all__ = ["DEGRADATIONS", "Degradation", "apply", "gaussian_noise", "jpeg", "quantize"]
+__all__ = ["DEGRADATIONS", "OLD_PHOTOGRAPH", "Degradation", "apply", "compose", "gaussian_noise", "jpeg", "old_photograph", "quantize"]
 
 DEGRADATIONS: dict[str, Degradation] = {
     **noise.ROWS,
