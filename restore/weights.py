@@ -204,10 +204,9 @@ def _filled(
     """
     from restore import backbones, networks
 
-    network: Network | Backbone
     is_backbone, options = name in backbones.BACKBONES, {**default, **given}
     try:
-        network = backbones.build(name, options=options) if is_backbone else networks.build(name, options)
+        network = networks.build_any(name, options)
     except ValueError as error:
         raise WeightsError(f"{title} does not fit network {name!r}: {error}") from error
     state, ours = read(), network.state_dict()

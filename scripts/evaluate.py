@@ -30,8 +30,8 @@ from restore.networks.filtering import OPERATORS
 from restore.runtime import Runtime, pick_device
 from restore.tasks import TASKS
 from restore.training import engine
+from restore.training.classify import chunks
 from restore.training.config import build
-from restore.training.objectives import chunks
 
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
 KODAK = SHARED / "dev" / "kodak24"

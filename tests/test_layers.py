@@ -30,7 +30,8 @@ SIDEWAYS = {
     "degrade": ["base", "blur", "noise", "sampling", "jpeg", "codec", "tone", "surface", "damage", "composition"],
     "masks": ["base", "lines", "cracks", "shapes", "marks", "lama", "files", "draw", "bank"],
     "losses": ["base", "distance", "structural", "frequency", "variation", "perceptual", "adversarial", "segmentation", "classification"],
-    "training": ["optim", "objectives", "imitate", "config", "recipes", "engine"],
+    "training": ["optim", "processes", "log", "denoise", "inpaint", "classify", "imitate", "repair", "segment", "config", "checkpoints", "recipes", "engine"],
+    "runtime": ["cache", "eager", "compiled"],
     "restore_cli": ["base", "photos", "demo", "classify", "explain", "filters", "models", "backbones", "train", "web"],
     "restore_web": ["base", "page"],
 }
@@ -42,10 +43,12 @@ HOMES = {
     "ray": [],
     "onnx": [],
     "onnxruntime": [],
-    "openvino": [],
+    "openvino": ["restore/runtime/compiled.py"],
 }
 """Heavy package -> the modules that may import it at their level; others do so inside a function, where it is needed."""
-MANY_PARAMETERS = dict.fromkeys(["photos.inpaint", "explain.explain", "filters.filter"], "typer makes each option of a command a parameter")
+MANY_PARAMETERS = dict.fromkeys(
+    ["photos.inpaint", "photos.denoise", "explain.explain", "filters.filter"], "typer makes each option of a command a parameter"
+)
 BANNED = {"utils", "helpers", "common", "misc"}
 
 LIBRARY = sorted((ROOT / "restore").rglob("*.py"))

@@ -19,14 +19,15 @@ SCRIPT = Path(__file__).parents[1] / "scripts" / "publish.py"
 def published(tmp_path_factory):
     """A run of two steps, published twice under two names."""
     root = tmp_path_factory.mktemp("publish")
+    (root / "photographs").mkdir()
     for name in ("astronaut", "coffee"):
-        Image.fromarray(getattr(photographs, name)()).save(root / f"{name}.png")
+        Image.fromarray(getattr(photographs, name)()).save(root / "photographs" / f"{name}.png")
     options = {"widths": [8, 8, 8], "down": [1, 1, 1], "up": [1, 1, 1]}
     config = dataclasses.replace(RECIPES["denoise"](), options=options, steps=2, batch=2, threads=1)
-    engine.train(config, source=root, out=root / "run", say=lambda line: None)
+    engine.train(config, source=root / "photographs", out=root / "run", say=lambda line: None)
     (root / "scores.json").write_text(json.dumps({"Kodak24 sigma 25, dB": 31.5}))
     publish = runpy.run_path(str(SCRIPT))["publish"]
-    settings = {"task": "denoise", "recipe": "denoise", "source": root, "trained": "no time at all", "out": root / "weights"}
+    settings = {"task": "denoise", "recipe": "denoise", "source": root / "photographs", "trained": "no time at all", "out": root / "weights"}
     for name in ("first", "second"):
         publish(root / "run", name=name, scores=root / "scores.json", **settings)
     return root

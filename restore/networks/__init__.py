@@ -3,13 +3,15 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from restore.networks import filtering, inpainting, restoration
+from restore import backbones
+from restore.networks import filtering, inpainting, restoration, unet
 from restore.networks.base import Network
 
 NETWORKS: dict[str, Callable[..., Network]] = {
     "restoration": restoration.build,
     "inpainting": inpainting.build,
     "filtering": filtering.build,
+    "unet": unet.build,
 }
 """Name -> builder that takes the options of the manifest."""
 
@@ -35,4 +37,16 @@ def build(name: str, options: Mapping[str, Any] | None = None) -> Network:
         raise ValueError(f"options {dict(options or {})} do not fit network {name!r}: {error}") from error
 
 
-__all__ = ["NETWORKS", "Network", "build"]
+def build_any(name: str, options: Mapping[str, Any]) -> Network | backbones.Backbone:
+    """Build the network or the backbone called ``name``, as a configuration and a manifest name it.
+
+    Raises:
+        ValueError: Unknown name or options.
+
+    >>> build_any("resnet18", {"num_classes": 10}).fc
+    Linear(in_features=512, out_features=10, bias=True)
+    """
+    return backbones.build(name, options=options) if name in backbones.BACKBONES else build(name, options)
+
+
+__all__ = ["NETWORKS", "Network", "build", "build_any"]

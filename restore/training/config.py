@@ -5,13 +5,15 @@ import math
 import typing
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any
 
-from torch import nn
-
 from restore import backbones, networks
-from restore.training.objectives import Classify, Objective
-from restore.training.optim import OPTIMIZERS
+from restore.training.base import Objective
+from restore.training.classify import Classify
+from restore.training.optim import OPTIMIZERS, SCHEDULES
+
+build = networks.build_any
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,23 +26,28 @@ class Config:
         objective: What the network is asked to do.
         steps: Steps of the whole run.
         decay: The share of the steps, at their end, that lowers the learning rate to zero.
+        schedule: How: ``"linear"`` or ``"cosine"`` (which has ``decay=1`` in the papers).
         warmup: The first so many steps raise it.
         milestones: Steps from which on it is multiplied by ``gamma``, each time.
         gamma: See there.
-        batch: Crops, or labelled pictures, in a step.
+        batch: Crops, or labelled pictures, in a step, of all processes together.
         crop: Side of one in pixels.
+        patches: Triples of a step and the crop and batch from there on, as in ``patches=0:64:16,15000:96:8``.
         lr: Highest learning rate.
         optimizer: ``"muon"``, ``"adamw"``, ``"sgd"`` (momentum 0.9, Nesterov) or ``"rmsprop"``.
         weight_decay: Of the weights (see ``optim.build_optimizers``).
         clip: Largest norm of the gradient.
         ema: Decay of the averaged weights, which are the ones validated and exported.
         precision: ``"bf16"`` (autocast) or ``"fp32"``.
+        compile: Whether torch compiles the network.
         licence: Which photographs of a manifest: ``"open"`` or ``"any"``.
         start: A checkpoint or weight file whose parameters the run starts from; empty: random.
         seed: Of everything that is drawn.
         log_every: Steps between two lines of the log.
         save_every: Steps between two checkpoints.
         validate_every: Steps between two validations.
+        keep: How many checkpoints are kept of those with the best scores.
+        tensorboard: Whether the log goes to TensorBoard too.
         threads: Threads of torch on the CPU; 0 leaves torch's choice.
 
     Raises:
@@ -52,30 +59,35 @@ class Config:
     options: dict[str, Any] = field(default_factory=dict)
     steps: int = 20_000
     decay: float = 0.25
+    schedule: str = "linear"
     warmup: int = 200
     milestones: tuple[int, ...] = ()
     gamma: float = 0.1
     batch: int = 16
     crop: int = 64
+    patches: tuple[tuple[int, int, int], ...] = ()
     lr: float = 2e-3
     optimizer: str = "muon"
     weight_decay: float = 0.0
     clip: float = 1.0
     ema: float = 0.999
     precision: str = "bf16"
+    compile: bool = False
     licence: str = "open"
     start: str = ""
     seed: int = 0
     log_every: int = 100
     save_every: int = 500
     validate_every: int = 2_000
+    keep: int = 3
+    tensorboard: bool = False
     threads: int = 0
 
     def __post_init__(self) -> None:
         for name in ("steps", "batch", "crop", "log_every", "save_every", "validate_every", "lr", "clip"):
             if not 0 < getattr(self, name) < math.inf:
                 raise ValueError(f"{name} is {getattr(self, name)}; expected a number above 0")
-        for name in ("warmup", "seed", "threads", "weight_decay"):
+        for name in ("warmup", "seed", "threads", "weight_decay", "keep"):
             if not 0 <= getattr(self, name) < math.inf:
                 raise ValueError(f"{name} is {getattr(self, name)}; expected 0 or more")
         if not 0 <= self.decay <= 1:
@@ -84,8 +96,18 @@ class Config:
             raise ValueError(f"ema is {self.ema}; expected 0 to below 1")
         if not 0 < self.gamma <= 1:
             raise ValueError(f"gamma is {self.gamma}; expected above 0, up to 1")
+        starts = [-1, *(start for start, _, _ in self.patches)]
+        if any(a >= b for a, b in pairwise(starts)) or any(min(crop, batch) < 1 for _, crop, batch in self.patches):
+            written = ",".join(":".join(map(str, patch)) for patch in self.patches)
+            raise ValueError(f"patches is {written}; expected STEP:CROP:BATCH, each step after the one before, crop and batch above 0")
         table: Mapping[str, Any] = backbones.BACKBONES if isinstance(self.objective, Classify) else networks.NETWORKS
-        known = {"network": table, "precision": ("bf16", "fp32"), "optimizer": OPTIMIZERS, "licence": ("open", "any")}
+        known = {
+            "network": table,
+            "precision": ("bf16", "fp32"),
+            "optimizer": OPTIMIZERS,
+            "schedule": SCHEDULES,
+            "licence": ("open", "any"),
+        }
         for name, choices in known.items():
             if getattr(self, name) not in choices:
                 raise ValueError(f"{name} is {getattr(self, name)!r}; expected one of {', '.join(choices)}")
@@ -95,17 +117,23 @@ class Config:
         """The step at which the learning rate begins to fall."""
         return self.steps - round(self.steps * self.decay)
 
+    @property
+    def stages(self) -> list[tuple[range, int, int]]:
+        """Steps, crop and batch of each stage of the run that has a step."""
+        patches = ((0, self.crop, self.batch), *self.patches)
+        ends = [*(start for start, _, _ in self.patches), self.steps]
+        stages = [(range(start, min(end, self.steps)), crop, batch) for (start, crop, batch), end in zip(patches, ends, strict=True)]
+        return [stage for stage in stages if stage[0]]
 
-def build(name: str, options: Mapping[str, Any]) -> nn.Module:
-    """Build the restoration network or the backbone called ``name``, as a configuration and a manifest name it.
-
-    Raises:
-        ValueError: Unknown name or options.
-
-    >>> build("resnet18", {"num_classes": 10}).fc
-    Linear(in_features=512, out_features=10, bias=True)
-    """
-    return backbones.build(name, options=options) if name in backbones.BACKBONES else networks.build(name, options)
+    def patch(self, step: int) -> tuple[int, range]:
+        """Side of the crops of a step, and its samples' numbers, counted from the start of the run."""
+        first = 0
+        for steps, crop, batch in self.stages:
+            if step in steps:
+                first += (step - steps.start) * batch
+                return crop, range(first, first + batch)
+            first += len(steps) * batch
+        raise ValueError(f"step {step} is not in this run; expected 0 to {self.steps - 1}")
 
 
 def override(config: Config, settings: Sequence[str]) -> Config:
@@ -150,14 +178,21 @@ def parse_field(instance: Any, key: str, text: str, *, prefix: str = "") -> dict
 
 
 def parse(key: str, text: str, kind: Any, current: Any) -> Any:
-    """Read ``text`` as a value of ``kind``: str, int, float, or a tuple or list of the type of ``current``'s items."""
+    """Read ``text`` as a value of ``kind``: str, int, float, bool, or a tuple or list of the type of ``current``'s items, or of triples."""
     origin = typing.get_origin(kind) or kind
     try:
+        if kind == tuple[tuple[int, int, int], ...]:
+            triples = [tuple(int(number) for number in part.split(":")) for part in text.split(",") if text]
+            if any(len(triple) != 3 for triple in triples):
+                raise ValueError
+            return tuple(triples)
         if origin in (tuple, list):
             item = type(current[0]) if len(current) else (*typing.get_args(kind), str)[0]
-            return origin(item(part) for part in text.split(","))
+            return origin(item(part) for part in text.split(",") if text)
+        if origin is bool:
+            return {"true": True, "false": False}[text.lower()]
         if origin not in (int, float, str):
             raise TypeError
         return origin(text)
-    except (ValueError, TypeError):
+    except (ValueError, TypeError, KeyError):
         raise ValueError(f"setting {key} is {text!r}; expected {getattr(origin, '__name__', origin)} like {current!r}") from None

@@ -1,265 +1,310 @@
 """The only training loop."""
 
-import dataclasses
 import json
-import os
+import math
 import signal
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+from PIL import Image
 from torch import nn
 
 from restore.draws import Draws
-from restore.networks import inpainting
+from restore.training.base import Adversarial, Batch, Reading, Source, TrainingError
+from restore.training.checkpoints import State, describe, export, keep_best, read_checkpoint, resume, save, start_from
 from restore.training.config import Config, build
-from restore.training.objectives import Batch, Source
-from restore.training.optim import build_optimizers, rate
+from restore.training.log import Log, Pace, Progress, contact_sheet
+from restore.training.optim import Player, build_optimizers, rate
+from restore.training.processes import Processes, together
+
+__all__ = ["Progress", "TrainingError", "export", "read_checkpoint", "start_from", "train"]
 
 
-class TrainingError(RuntimeError):
-    """A run cannot start or go on; the message is one line."""
-
-
-def train(config: Config, *, source: Path, out: Path, say: Callable[[str], None] = print) -> Path:
+def train(
+    config: Config,
+    *,
+    source: Path,
+    out: Path,
+    say: Callable[[str], None] = print,
+    progress: Callable[[Progress], None] | None = None,
+) -> Path:
     """Train a network, or go on with the run that ``out`` holds.
 
-    One loop for restoration and classification: what they read, draw and minimise is their objective's. Everything drawn depends on the
-    seed and the step alone, so that a run that was stopped and resumed equals one that was not. ``out`` receives ``config.json``,
-    ``log.jsonl``, ``checkpoint.pt`` (the last), ``plateau.pt`` (the last at the full learning rate) and, at the end,
-    ``weights.safetensors`` (the averaged weights). A run whose ``steps`` or ``decay`` were changed after its decay had begun goes on from
-    ``plateau.pt``. Ctrl-C or SIGTERM saves a checkpoint and returns.
+    One loop for restoration, adversarial inpainting, segmentation and classification: what they read, draw and minimise is their
+    objective's. Everything drawn depends on the seed, the step and the sample alone, so that a run that was killed and resumed equals one
+    that was not, and one of several processes (``torchrun``) equals one of a single process. ``out`` receives
+
+    - ``config.json`` and ``log.jsonl``;
+    - ``checkpoint.pt``, the last; ``plateau.pt``, the last at the full learning rate; ``best/``, those with the best scores;
+    - ``pictures/``, what the network makes of four held-out photographs at each validation;
+    - at the end ``weights.safetensors``, the averaged weights.
+
+    A run whose ``steps``, ``decay`` or ``schedule`` were changed goes on from the newest of these checkpoints at which the learning rate
+    had been the same so far. Ctrl-C or SIGTERM saves a checkpoint and returns.
 
     Args:
         config: The run.
         source: Where the pictures are: see ``data.load``; to classify, ``data.load_labelled``.
         out: Folder of the run.
         say: Receives one line at a time.
+        progress: Called after each step.
 
     Returns:
         The checkpoint that was written last.
 
     Raises:
-        TrainingError: The loss is not finite, or a checkpoint does not fit the configuration or has run further.
-        ValueError: No pictures, options that the network does not take, or no LPIPS trunk for a perceptual loss.
+        TrainingError: The loss is not finite (what it came from is written to ``nan-batch.pt``), no checkpoint fits the configuration, or
+            tensorboard is missing.
+        ValueError: No pictures, options that the network does not take, no LPIPS trunk for a perceptual loss, a batch that cannot be
+            shared out among the processes, or a run within the folder of its pictures.
     """
+    if source.resolve() in (out.resolve(), *out.resolve().parents):
+        raise ValueError(f"the run {out} lies within {source}, and what it draws would be trained on; expected a folder elsewhere")
     if config.threads:
         torch.set_num_threads(config.threads)
-    out.mkdir(parents=True, exist_ok=True)
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    with together() as processes:
+        for _, _, batch in config.stages:
+            if batch % processes.count:
+                raise ValueError(f"batch is {batch}; expected a multiple of {processes.count}, the number of processes")
+        out.mkdir(parents=True, exist_ok=True)
+        tell = say if processes.leads else lambda line: None
+        state = prepare(config, processes.device)
+        resume(config, out, state, tell)
+        size = max(crop for _, crop, _ in config.stages)
+        reading = Reading(source=source, network=state.averaged, size=size, seed=config.seed, licence=config.licence)
+        pictures, held_out = config.objective.read(reading)
+        held_out = [move(batch, processes.device) for batch in held_out]
+        run = Run(config, out, processes, state, Maker(config, pictures, processes), held_out)
+        count = sum(len(next(iter(batch.values()))) for batch in held_out)
+        where = f"{processes.device} of {processes.count} processes" if processes.count > 1 else str(processes.device)
+        tell(f"{len(pictures)} pictures to train on, {count} to validate with; step {state.step} of {config.steps}; {where}")
+        return run.finish(tell, progress)
+
+
+def prepare(config: Config, device: torch.device) -> State:
+    """The networks and optimisers at step 0."""
     torch.manual_seed(config.seed)
     network = build(config.network, config.options).to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     averaged = build(config.network, config.options).to(device).eval().requires_grad_(False)
     averaged.load_state_dict(network.state_dict())
-    optimizers = build_optimizers(network, config.optimizer, config.lr, config.weight_decay)
-    first = resume(config, out, network, averaged, optimizers, say)
-    if first > config.steps:
-        raise TrainingError(f"{out} has run {first} steps; expected steps to be at least that, got {config.steps}")
-    pictures, held_out = config.objective.read(source, averaged, size=config.crop, licence=config.licence, seed=config.seed)
-    held_out = [move(batch, device) for batch in held_out]
-    count = sum(len(next(iter(batch.values()))) for batch in held_out)
-    say(f"{len(pictures)} pictures to train on, {count} to validate with; step {first} of {config.steps}; {device}")
-    (out / "config.json").write_text(json.dumps(describe(config), indent=1) + "\n", encoding="utf-8")
-
-    log, step, started, losses = Log(out / "log.jsonl", say), first, time.monotonic(), []
-    with stop_requests() as stopped:
-        while step < config.steps and not stopped():
-            share = learning_rate(config, step)
-            if step == config.plateau:
-                save(out / "plateau.pt", config, step, network, averaged, optimizers)
-            losses.append(advance(config, step, share, pictures, network, optimizers, device))
-            step += 1
-            average(averaged, network, min(config.ema, step / (step + 10)))
-            if step % config.log_every == 0:
-                speed = len(losses) * config.batch / (time.monotonic() - started)
-                eta = (config.steps - step) * config.batch / speed
-                progress = {"images_per_s": round(speed, 1), "eta_s": round(eta)}
-                log({"step": step, "loss": float(np.mean(losses)), "lr": config.lr * share, **progress})
-                started, losses = time.monotonic(), []
-            if step % config.validate_every == 0 or step == config.steps:
-                log({"step": step, **validate(config, averaged, held_out)})
-                started, losses = time.monotonic(), []
-            if step % config.save_every == 0:
-                save(out / "checkpoint.pt", config, step, network, averaged, optimizers)
-    save(out / "checkpoint.pt", config, step, network, averaged, optimizers)
-    if step == config.steps:
-        export(out / "weights.safetensors", averaged)
-    say(f"stopped at step {step} of {config.steps}; {out / 'checkpoint.pt'} is written")
-    return out / "checkpoint.pt"
+    player = Player(network, build_optimizers(network, config.optimizer, config.lr, config.weight_decay), config.lr)
+    opponent = config.objective.opponent() if isinstance(config.objective, Adversarial) else None
+    against = None
+    if opponent is not None and isinstance(config.objective, Adversarial):
+        opponent, lr = opponent.to(device, memory_format=torch.channels_last), config.objective.opponent_lr  # type: ignore[call-overload]
+        against = Player(opponent, build_optimizers(opponent, "adamw", lr), lr)
+    if config.compile:
+        network.compile()
+    return State(player, averaged, against)
 
 
-def advance(
-    config: Config,
-    step: int,
-    share: float,
-    pictures: Source,
-    network: nn.Module,
-    optimizers: list[torch.optim.Optimizer],
-    device: torch.device,
-) -> float:
-    """One step: draw, forward, backward, clip, update; returns the loss."""
-    numbers = range(step * config.batch, (step + 1) * config.batch)
-    draws = Draws(config.seed, numbers, step=step)
-    batch = move(config.objective.draw(pictures.draw(draws, numbers, config.crop), draws), device)
-    torch.manual_seed(int(draws.common().integers(2**63)))  # of dropout, and of noise on weights
-    network.train()
-    with torch.autocast(device.type, torch.bfloat16, enabled=config.precision == "bf16"):
-        loss = config.objective.loss(network, batch)
-    if not torch.isfinite(loss):
-        raise TrainingError(f"loss is {float(loss.detach())} at step {step}, on the batch of seed {config.seed}; expected a finite number")
-    for optimizer in optimizers:
-        optimizer.zero_grad(set_to_none=True)
-        for group in optimizer.param_groups:
-            group["lr"] = config.lr * share
-    loss.backward()
-    nn.utils.clip_grad_norm_(network.parameters(), config.clip)
-    for optimizer in optimizers:
-        optimizer.step()
-    return float(loss.detach())
+@dataclass(frozen=True)
+class Maker:
+    """Makes the batches of this process; the same for the same step."""
+
+    config: Config
+    pictures: Source
+    processes: Processes
+
+    def __call__(self, step: int) -> Batch:
+        """The batch of a step, on this process's device."""
+        crop, numbers = self.config.patch(step)
+        numbers, device = self.processes.share(numbers), self.processes.device
+        draws = Draws(self.config.seed, numbers, device, step=step)
+        drawn = self.pictures.draw(draws, numbers, crop)
+        return move(self.config.objective.draw(move(drawn, device), draws), device)
+
+
+@dataclass
+class Run:
+    """A run in this process."""
+
+    config: Config
+    out: Path
+    processes: Processes
+    state: State
+    make: Maker
+    held_out: list[Batch]
+
+    def finish(self, say: Callable[[str], None], progress: Callable[[Progress], None] | None) -> Path:
+        """Take the steps that are left; see ``train``."""
+        config, state, leads = self.config, self.state, self.processes.leads
+        pending, pace = Pending(state.losses, self.fail), Pace()
+        images = sum(len(steps) * batch for steps, _, batch in config.stages)
+        if leads:
+            (self.out / "config.json").write_text(json.dumps(describe(config), indent=1) + "\n", encoding="utf-8")
+        tensorboard = self.out / "tensorboard" if config.tensorboard and leads else None
+        log = Log(self.out / "log.jsonl", say, step=state.step, tensorboard=tensorboard) if leads else None
+        with stop_requests() as stopped:
+            while state.step < config.steps and not self.processes.any(stopped()):
+                _, numbers = config.patch(state.step)
+                if state.step == config.plateau:
+                    pending.read()
+                    self.save("plateau.pt")
+                share = learning_rate(config, state.step)
+                pending.add(state.step, self.advance(self.make(state.step), share))
+                state.step += 1
+                average(state.averaged, state.player.network, min(config.ema, state.step / (state.step + 10)))
+                pace.add(len(numbers))
+                speed, left = pace.images_per_s, images - numbers.stop
+                if log and state.step % config.log_every == 0:
+                    log({"step": state.step, **pending.means(), "lr": config.lr * share, **rounded(speed, left)})
+                    pace.rest()
+                if progress:
+                    progress(Progress(state.step, config.steps, speed, left / speed))
+                if log and (state.step % config.validate_every == 0 or state.step == config.steps):
+                    pending.read()
+                    self.validate(log)
+                    pace.rest()
+                if state.step % config.save_every == 0:
+                    pending.read()
+                    self.save("checkpoint.pt")
+        pending.read()
+        self.save("checkpoint.pt")
+        if state.step == config.steps and leads:
+            export(self.out / "weights.safetensors", state.averaged)
+        if log:
+            log.close()
+        say(f"stopped at step {state.step} of {config.steps}; {self.out / 'checkpoint.pt'} is written")
+        return self.out / "checkpoint.pt"
+
+    def advance(self, batch: Batch, share: float) -> torch.Tensor:
+        """One step: forward, backward, clip, update; returns loss and gradient's norm, of the network and then of its opponent."""
+        config, state, processes = self.config, self.state, self.processes
+        objective, network, opponent = config.objective, state.player.network, state.opponent
+        seed = np.random.default_rng((config.seed, state.step, processes.rank))
+        torch.manual_seed(int(seed.integers(2**63)))  # of dropout, and of noise on weights
+        network.train()
+        autocast = torch.autocast(processes.device.type, torch.bfloat16, enabled=config.precision == "bf16")
+        if opponent is None or not isinstance(objective, Adversarial):
+            with autocast:
+                loss = objective.loss(network, batch)
+            return state.player.learn(loss, share, config.clip, processes.average)
+        opponent.network.train().requires_grad_(False)
+        with autocast:
+            loss, made = objective.contest(network, opponent.network, batch)
+        ours = state.player.learn(loss, share, config.clip, processes.average)
+        opponent.network.requires_grad_(True)
+        with autocast:
+            loss = objective.opponent_loss(opponent.network, made, state.step)
+        return torch.cat([ours, opponent.learn(loss, share, config.clip, processes.average)])
+
+    @torch.no_grad()
+    def validate(self, log: Log) -> None:
+        """Scores of the averaged weights on held-out pictures, in the run's precision; pictures; the best checkpoints."""
+        config, averaged, step = self.config, self.state.averaged.eval(), self.state.step
+        with torch.autocast(self.processes.device.type, torch.bfloat16, enabled=config.precision == "bf16"):
+            scores = config.objective.validate(averaged, self.held_out)
+            shown = self.held_out[:: max(1, len(self.held_out) // 4)][:4]
+            rows = [row for row in (config.objective.show(averaged, batch) for batch in shown) if row]
+        log({"step": step, **{key: round(value, 4) for key, value in scores.items()}})
+        if rows:
+            (self.out / "pictures").mkdir(exist_ok=True)
+            Image.fromarray(contact_sheet(rows)).save(self.out / "pictures" / f"step-{step:06}.png")
+        if config.keep and math.isfinite(scores[config.objective.score]):
+            keep_best(self.out / "best", config, self.state, scores[config.objective.score])
+
+    def save(self, name: str) -> None:
+        """Write a checkpoint, in one process."""
+        if self.processes.leads:
+            save(self.out / name, self.config, self.state)
+
+    def fail(self, step: int, values: list[float]) -> None:
+        """Write the batch of a step, and stop.
+
+        Raises:
+            TrainingError: Always.
+        """
+        path, (_, numbers) = self.out / "nan-batch.pt", self.config.patch(step)
+        whole = Maker(self.config, self.make.pictures, Processes(device=self.processes.device))
+        if self.processes.leads:
+            torch.save(
+                {"step": step, "seed": self.config.seed, "numbers": list(numbers), "batch": move(whole(step), torch.device("cpu"))}, path
+            )
+        found = f"loss is {values[0]:g} and its gradient's norm {values[1]:g} at step {step}"
+        if len(values) > 2:
+            found += f" (the opponent's: {values[2]:g}, {values[3]:g})"
+        samples = f"samples {numbers.start} to {numbers.stop - 1} of seed {self.config.seed}"
+        raise TrainingError(f"{found}, on {samples}; expected finite numbers; the batch is in {path}")
+
+
+class Pending:
+    """Reads what a step gave one step later, so that a GPU computes while its numbers are fetched.
+
+    Args:
+        losses: Receives the losses of each step.
+        fail: Called with a step and its numbers where they are not finite.
+    """
+
+    def __init__(self, losses: list[list[float]], fail: Callable[[int, list[float]], None]) -> None:
+        self.losses, self.fail = losses, fail
+        self.values: tuple[int, torch.Tensor, torch.cuda.Event | None] | None = None
+
+    def add(self, step: int, values: torch.Tensor) -> None:
+        """Take the numbers of a step: losses at even places, norms of gradients at odd ones."""
+        event = torch.cuda.Event() if values.is_cuda else None
+        values = values.to("cpu", non_blocking=True)
+        if event:
+            event.record()
+        self.read()
+        self.values = (step, values, event)
+
+    def read(self) -> None:
+        """Wait for the numbers of the last step."""
+        if self.values is None:
+            return
+        (step, tensor, event), self.values = self.values, None
+        if event:
+            event.synchronize()
+        values = tensor.tolist()
+        if not all(math.isfinite(value) for value in values):
+            self.fail(step, values)
+        self.losses.append(values[::2])
+
+    def means(self) -> dict[str, float]:
+        """Mean losses since the last call, by name."""
+        self.read()
+        means = np.mean(self.losses, axis=0)
+        self.losses.clear()
+        return {name: float(mean) for name, mean in zip(("loss", "opponent_loss"), means, strict=False)}
+
+
+def rounded(images_per_s: float, left: int) -> dict[str, float]:
+    """The pace, and the seconds that ``left`` images take, for the log."""
+    return {"images_per_s": round(images_per_s, 1), "eta_s": round(left / images_per_s)}
 
 
 @torch.no_grad()
 def average(averaged: nn.Module, network: nn.Module, decay: float) -> None:
     """Exponential moving average of parameters and floating-point buffers (batch-norm statistics among them)."""
-    sources = network.state_dict()
-    for key, target in averaged.state_dict().items():
-        if target.is_floating_point():
-            target.lerp_(sources[key], 1 - decay)
-        else:
-            target.copy_(sources[key])
-
-
-@torch.no_grad()
-def validate(config: Config, averaged: nn.Module, held_out: list[Batch]) -> dict[str, float]:
-    """Scores of the averaged weights on held-out pictures, in the run's precision."""
-    averaged.eval()
-    device = next(averaged.parameters()).device
-    with torch.autocast(device.type, torch.bfloat16, enabled=config.precision == "bf16"):
-        return {key: round(value, 4) for key, value in config.objective.validate(averaged, held_out).items()}
+    sources, targets = network.state_dict(), averaged.state_dict()
+    moving = [key for key, target in targets.items() if target.is_floating_point()]
+    torch._foreach_lerp_([targets[key] for key in moving], [sources[key] for key in moving], 1 - decay)
+    for key in targets.keys() - moving:
+        targets[key].copy_(sources[key])
 
 
 def learning_rate(config: Config, step: int) -> float:
     """Share of the full learning rate at ``step``."""
-    decay = config.steps - config.plateau
-    return rate(step, steps=config.steps, warmup=config.warmup, decay=decay, milestones=config.milestones, gamma=config.gamma)
+    return rate(
+        step,
+        steps=config.steps,
+        warmup=config.warmup,
+        decay=config.steps - config.plateau,
+        schedule=config.schedule,
+        milestones=config.milestones,
+        gamma=config.gamma,
+    )
 
 
-def move(batch: Batch, device: torch.device) -> Batch:
-    """A batch on a device."""
-    return {key: value.to(device) for key, value in batch.items()}
-
-
-def resume(
-    config: Config,
-    out: Path,
-    network: nn.Module,
-    averaged: nn.Module,
-    optimizers: list[torch.optim.Optimizer],
-    say: Callable[[str], None],
-) -> int:
-    """Load the run's checkpoint, or the weights that it starts from; returns the step to go on with."""
-    path = out / "checkpoint.pt"
-    if not path.exists():
-        if config.start:
-            start_from(Path(config.start), network)
-            averaged.load_state_dict(network.state_dict())
-        return 0
-    state = read_checkpoint(path)
-    if state["step"] > state["plateau"] and (state["steps"], state["plateau"]) != (config.steps, config.plateau):
-        path = out / "plateau.pt"
-        state = read_checkpoint(path)
-    try:
-        network.load_state_dict(state["network"])
-        averaged.load_state_dict(state["averaged"])
-        for optimizer, saved in zip(optimizers, state["optimizers"], strict=True):
-            decays = [group["weight_decay"] for group in optimizer.param_groups]
-            groups = [{**group, "weight_decay": decay} for group, decay in zip(saved["param_groups"], decays, strict=False)]
-            optimizer.load_state_dict({**saved, "param_groups": groups})  # the configuration's decay, not the checkpoint's
-    except (RuntimeError, ValueError) as error:
-        raise TrainingError(f"{path} does not fit this configuration: {str(error).splitlines()[0]}") from error
-    say(f"resumed {path} at step {state['step']}")
-    return int(state["step"])
-
-
-def start_from(path: Path, network: nn.Module) -> None:
-    """Load the parameters of a checkpoint or weight file; a denoiser's become an inpainting network's where the shapes allow."""
-    if not path.is_file():
-        raise TrainingError(f"no file {path} to start from; expected a checkpoint (.pt) or a weight (.safetensors)")
-    if path.suffix == ".safetensors":
-        from safetensors.torch import load_file
-
-        state = {key: value.float() for key, value in load_file(path).items()}
-    else:
-        state = read_checkpoint(path)["averaged"]
-    if isinstance(network, inpainting.Inpainting):
-        state = inpainting.from_restoration(state)
-    own = network.state_dict()
-    fitting = {key: value for key, value in state.items() if key in own and own[key].shape == value.shape}
-    if len(fitting) < len(state):
-        raise TrainingError(f"{path} does not fit: {len(state) - len(fitting)} of {len(state)} tensors have another name or shape")
-    network.load_state_dict({**own, **fitting})
-
-
-def read_checkpoint(path: Path) -> dict[str, Any]:
-    """A checkpoint as ``save`` wrote it."""
-    try:
-        return torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # torch raises whatever the broken part of the file led to
-        raise TrainingError(f"{path} is not a checkpoint: {str(error).splitlines()[0]}") from error
-
-
-def save(
-    path: Path,
-    config: Config,
-    step: int,
-    network: nn.Module,
-    averaged: nn.Module,
-    optimizers: list[torch.optim.Optimizer],
-) -> None:
-    """Write a checkpoint; the old one stays until the new one is complete."""
-    state = {
-        "step": step,
-        "steps": config.steps,
-        "plateau": config.plateau,
-        "network": network.state_dict(),
-        "averaged": averaged.state_dict(),
-        "optimizers": [optimizer.state_dict() for optimizer in optimizers],
-    }
-    temporary = path.with_suffix(".tmp")
-    torch.save(state, temporary)
-    os.replace(temporary, path)
-
-
-def export(path: Path, averaged: nn.Module) -> None:
-    """Write the averaged weights as a safetensors file in half precision."""
-    from safetensors.torch import save as serialise
-
-    state = {key: value.half() if value.is_floating_point() else value for key, value in averaged.state_dict().items()}
-    temporary = path.with_suffix(".tmp")
-    temporary.write_bytes(serialise({key: value.contiguous() for key, value in state.items()}))
-    os.replace(temporary, path)
-
-
-def describe(config: Config) -> dict[str, Any]:
-    """The configuration as JSON values."""
-    return dataclasses.asdict(config)
-
-
-class Log:
-    """Appends JSON lines to a file and says each as a line of text."""
-
-    def __init__(self, path: Path, say: Callable[[str], None]) -> None:
-        self.path, self.say = path, say
-
-    def __call__(self, record: dict[str, Any]) -> None:
-        """Write one record."""
-        with self.path.open("a", encoding="utf-8") as file:
-            file.write(json.dumps(record) + "\n")
-        self.say("  ".join(f"{key} {value:.5g}" if isinstance(value, float) else f"{key} {value}" for key, value in record.items()))
+def move(batch: Any, device: torch.device) -> Any:
+    """A tensor, or a batch of them, on a device."""
+    return batch.to(device, non_blocking=True) if isinstance(batch, torch.Tensor) else {key: x.to(device) for key, x in batch.items()}
 
 
 @contextmanager

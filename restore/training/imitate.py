@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import product
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -12,7 +11,7 @@ from torch import nn
 from restore import data, losses
 from restore.draws import Draws
 from restore.networks.filtering import OPERATORS
-from restore.training.objectives import Batch, Source, centre, psnr
+from restore.training.base import Batch, Reading, Source, centre, check_names, psnr
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,19 +26,19 @@ class Imitate:
         ValueError: An unknown operator, or an empty bank.
     """
 
+    score = "psnr"
     operators: tuple[str, ...] = tuple(OPERATORS)
     bank: int = 2000
 
     def __post_init__(self) -> None:
-        if not self.operators or not set(self.operators) <= set(OPERATORS):
-            raise ValueError(f"objective.operators is {','.join(self.operators)!r}; expected some of {', '.join(OPERATORS)}")
+        check_names("objective.operators", self.operators, list(OPERATORS))
         if self.bank < 1:
             raise ValueError(f"objective.bank is {self.bank}; expected a number above 0")
 
-    def read(self, source: Path, network: nn.Module, *, size: int, licence: str, seed: int) -> tuple[Source, list[Batch]]:
+    def read(self, reading: Reading) -> tuple[Source, list[Batch]]:
         """Pairs of crops; to validate, the centres of eight held-out photographs, through every operator at three strengths."""
-        training, held_out = data.load(source, licence=licence, min_side=size)
-        pairs = Pairs(data.Crops(training, size), self.operators, self.bank, size, seed)
+        training, held_out = reading.photographs()
+        pairs = Pairs(data.Crops(training, reading.size), self.operators, self.bank, reading.size, reading.seed)
         batches = []
         for photograph in held_out[:8]:
             clean = centre(photograph, 256)
@@ -56,13 +55,19 @@ class Imitate:
         return losses.charbonnier(network(batch["x"], batch["operator"], batch["strength"]).float(), batch["target"])
 
     def validate(self, network: nn.Module, batches: Sequence[Batch]) -> dict[str, float]:
-        """Mean PSNR against each operator, in dB."""
+        """Mean PSNR against each operator, in dB, and the mean of those."""
         values: dict[str, list[float]] = {}
         for batch in batches:
             result = network(batch["x"], batch["operator"], batch["strength"]).float().clamp(0, 1)
             name = list(OPERATORS)[int(batch["operator"])]
             values.setdefault(f"psnr_{name}", []).append(psnr(result, batch["target"]))
-        return {name: float(np.mean(scores)) for name, scores in values.items()}
+        means = {name: float(np.mean(scores)) for name, scores in values.items()}
+        return {**means, "psnr": float(np.mean(list(means.values())))}
+
+    def show(self, network: nn.Module, batch: Batch) -> dict[str, torch.Tensor]:
+        """A picture, what the network makes of it, and what the operator does."""
+        result = network(batch["x"], batch["operator"], batch["strength"]).float()
+        return {"picture": batch["x"], "imitated": result, list(OPERATORS)[int(batch["operator"])]: batch["target"]}
 
 
 class Pairs:

@@ -1,6 +1,8 @@
 """Optimisers and learning-rate schedules."""
 
+import math
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any, cast
 
 import torch
@@ -106,15 +108,84 @@ def build_optimizers(network: nn.Module, name: str, lr: float, weight_decay: flo
     return [*first, OPTIMIZERS[name](groups, lr)]
 
 
-def rate(step: int, *, steps: int, warmup: int, decay: int, milestones: Sequence[int] = (), gamma: float = 0.1) -> float:
-    """Share of the full learning rate at ``step``: linear warm-up, constant, then a linear decay over the last ``decay`` steps.
+@dataclass(frozen=True)
+class Player:
+    """A network and what trains it.
+
+    Attributes:
+        network: Its parameters are those of the optimisers.
+        optimizers: See ``build_optimizers``.
+        lr: Highest learning rate.
+    """
+
+    network: nn.Module
+    optimizers: list[torch.optim.Optimizer]
+    lr: float
+
+    def learn(self, loss: torch.Tensor, share: float, clip: float, average: Callable[[Sequence[torch.Tensor]], None]) -> torch.Tensor:
+        """Backward pass, clipping and update.
+
+        Args:
+            loss: One number.
+            share: Share of the learning rate.
+            clip: Largest norm of the gradient.
+            average: Replaces gradients, statistics and the loss by their means over all processes.
+
+        Returns:
+            Loss and norm of the gradient before clipping, (2,), on the device.
+        """
+        for optimizer in self.optimizers:
+            optimizer.zero_grad(set_to_none=True)
+            for group in optimizer.param_groups:
+                group["lr"] = self.lr * share
+        loss.backward()
+        loss = loss.detach().float()
+        gradients = [parameter.grad for parameter in self.network.parameters() if parameter.grad is not None]
+        average([*gradients, *(b for b in self.network.buffers() if b.is_floating_point()), loss])
+        norm = nn.utils.clip_grad_norm_(self.network.parameters(), clip)
+        for optimizer in self.optimizers:
+            optimizer.step()
+        return torch.stack([loss, norm])
+
+    def state(self) -> dict[str, Any]:
+        """What a checkpoint holds of it."""
+        return {"network": self.network.state_dict(), "optimizers": [optimizer.state_dict() for optimizer in self.optimizers]}
+
+    def load(self, state: dict[str, Any]) -> None:
+        """Take what ``state`` gave; the weight decay stays as it is.
+
+        Raises:
+            RuntimeError: Another network.
+            ValueError: Other optimisers.
+        """
+        self.network.load_state_dict(state["network"])
+        for optimizer, saved in zip(self.optimizers, state["optimizers"], strict=True):
+            decays = [group["weight_decay"] for group in optimizer.param_groups]
+            groups = [{**group, "weight_decay": decay} for group, decay in zip(saved["param_groups"], decays, strict=False)]
+            optimizer.load_state_dict({**saved, "param_groups": groups})
+
+
+SCHEDULES: dict[str, Callable[[float], float]] = {
+    "linear": lambda left: left,
+    "cosine": lambda left: (1 - math.cos(math.pi * left)) / 2,
+}
+"""Name -> share of the learning rate when a share of the decay is left (cosine: Loshchilov, Hutter 2017, "SGDR")."""
+
+
+def rate(
+    step: int, *, steps: int, warmup: int, decay: int, schedule: str = "linear", milestones: Sequence[int] = (), gamma: float = 0.1
+) -> float:
+    """Share of the full learning rate at ``step``: linear warm-up, constant, then a decay over the last ``decay`` steps.
 
     From each of ``milestones`` on it is multiplied by ``gamma``: step decay.
 
     >>> [rate(s, steps=10, warmup=2, decay=4) for s in (0, 1, 5, 6, 8, 9)]
     [0.5, 1.0, 1.0, 1.0, 0.5, 0.25]
+    >>> [round(rate(s, steps=4, warmup=0, decay=4, schedule="cosine"), 3) for s in range(5)]
+    [1.0, 0.854, 0.5, 0.146, 0.0]
     >>> [rate(s, steps=10, warmup=0, decay=0, milestones=(4, 8), gamma=0.5) for s in (3, 4, 7, 8)]
     [1.0, 0.5, 0.5, 0.25]
     """
     drops = sum(step >= milestone for milestone in milestones)
-    return gamma**drops * min(1.0, (step + 1) / max(1, warmup), (steps - step) / max(1, decay))
+    left = min(1.0, (steps - step) / max(1, decay))
+    return gamma**drops * min(1.0, (step + 1) / max(1, warmup), SCHEDULES[schedule](left))

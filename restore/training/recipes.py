@@ -3,9 +3,11 @@
 from collections.abc import Callable
 from dataclasses import replace
 
+from restore.training.classify import Classify
 from restore.training.config import Config
+from restore.training.denoise import Denoise
 from restore.training.imitate import Imitate
-from restore.training.objectives import Classify, Denoise, Inpaint
+from restore.training.inpaint import Inpaint
 
 
 def denoise() -> Config:

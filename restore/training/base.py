@@ -1,0 +1,161 @@
+"""What the engine asks of an objective and of what it reads; and what the objectives have in common."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol, runtime_checkable
+
+import numpy as np
+import torch
+from torch import nn
+
+from restore import data
+from restore.draws import Draws
+
+Batch = dict[str, torch.Tensor]
+
+
+class TrainingError(RuntimeError):
+    """A run cannot start or go on; the message is one line."""
+
+
+class Source(Protocol):
+    """Pictures to train on."""
+
+    def __len__(self) -> int:
+        """How many."""
+        ...
+
+    def draw(self, draws: Draws, numbers: range, size: int) -> Any:
+        """The run's samples ``numbers``, for which ``draws`` draws, ``size`` pixels a side, as the objective's ``draw`` takes them."""
+        ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reading:
+    """What an objective reads its pictures by.
+
+    Attributes:
+        source: A folder or file: see ``data.load`` and ``data.load_labelled``.
+        network: What is to be trained.
+        size: Largest side of what will be drawn, in pixels.
+        seed: Of the run.
+        licence: As for ``data.load``.
+    """
+
+    source: Path
+    network: nn.Module
+    size: int
+    seed: int = 0
+    licence: str = "open"
+
+    def photographs(self) -> tuple[list[np.ndarray], list[np.ndarray]]:
+        """Photographs (H, W, 3) uint8 to train on and to validate with."""
+        return data.load(self.source, licence=self.licence, min_side=self.size)
+
+
+class Objective(Protocol):
+    """Reads pictures, makes batches of them, judges what a network does with one.
+
+    Everything random comes from the draws that it is handed and, in ``loss``, from torch's generator, which the engine seeds at each step.
+    """
+
+    @property
+    def score(self) -> str:
+        """The key of what ``validate`` returns that the best checkpoints are chosen by; higher is better."""
+        ...
+
+    def read(self, reading: Reading) -> tuple[Source, list[Batch]]:
+        """Pictures to train on, and batches to validate with."""
+        ...
+
+    def draw(self, drawn: Any, draws: Draws) -> Batch:
+        """A batch from what the source drew."""
+        ...
+
+    def loss(self, network: nn.Module, batch: Batch) -> torch.Tensor:
+        """Run the network on a batch; one number to minimise, the mean over the samples."""
+        ...
+
+    def validate(self, network: nn.Module, batches: Sequence[Batch]) -> dict[str, float]:
+        """Scores on held-out pictures; the same at each call."""
+        ...
+
+    def show(self, network: nn.Module, batch: Batch) -> dict[str, torch.Tensor]:
+        """Caption -> (1, C, H, W) in [0, 1]: what the network is given, what it makes of it, what is wanted; empty: nothing to see."""
+        ...
+
+
+@runtime_checkable
+class Adversarial(Protocol):
+    """What an objective has beside an ``Objective``'s methods that may train its network against an opponent.
+
+    Attributes:
+        opponent_lr: Highest learning rate of the opponent, which AdamW trains.
+    """
+
+    @property
+    def opponent_lr(self) -> float:
+        """See the class."""
+        ...
+
+    def opponent(self) -> nn.Module | None:
+        """Build the network to play against; None: ``loss`` is all there is."""
+        ...
+
+    def contest(self, network: nn.Module, opponent: nn.Module, batch: Batch) -> tuple[torch.Tensor, Batch]:
+        """As ``loss``, with the opponent's opinion in it; and the batch with what the network made, cut off from its graph."""
+        ...
+
+    def opponent_loss(self, opponent: nn.Module, made: Batch, step: int) -> torch.Tensor:
+        """What the opponent minimises on what ``contest`` returned."""
+        ...
+
+
+class Photographs:
+    """What the objectives have in common that learn on crops of photographs."""
+
+    pictures = 24
+    side = 256
+
+    def read(self, reading: Reading) -> tuple[Source, list[Batch]]:
+        """Random crops of a folder's photographs; the centres of the first 24 that are held out, as ``clean`` (1, 3, h, w)."""
+        training, held_out = reading.photographs()
+        batches = [{"clean": centre(photograph, self.side)} for photograph in held_out[: self.pictures]]
+        return data.Crops(training, reading.size), batches
+
+
+def centre(photograph: np.ndarray, side: int) -> torch.Tensor:
+    """The centre of a photograph (H, W, 3) uint8, at most ``side`` pixels a side and a multiple of 16, as (1, 3, h, w) in [0, 1]."""
+    height, width = (min(length, side) // 16 * 16 for length in photograph.shape[:2])
+    top, left = (photograph.shape[0] - height) // 2, (photograph.shape[1] - width) // 2
+    return data.to_tensor(photograph[None, top : top + height, left : left + width])
+
+
+def check_range(name: str, limits: tuple[float, float], highest: float) -> None:
+    """Check that a range is a pair in order within 0 and ``highest``.
+
+    Raises:
+        ValueError: It is not.
+    """
+    if len(limits) != 2 or not 0 <= limits[0] <= limits[1] <= highest:
+        raise ValueError(
+            f"{name} is {','.join(f'{x:g}' for x in dict.fromkeys(limits))}; expected 0 to {highest:g}, the lower before the higher"
+        )
+
+
+def check_names(name: str, given: Sequence[str], known: Sequence[str]) -> None:
+    """Check that some names are given, and known.
+
+    Raises:
+        ValueError: They are not.
+    """
+    if not given or not set(given) <= set(known):
+        raise ValueError(f"{name} is {','.join(given)!r}; expected some of {', '.join(known)}")
+
+
+def psnr(prediction: torch.Tensor, target: torch.Tensor, mask: torch.Tensor | None = None) -> float:
+    """PSNR in dB of (1, C, H, W) in [0, 1]; with a mask (1, 1, H, W), over its pixels."""
+    error = (prediction - target).square()
+    mean = error.mean() if mask is None else (error * mask).sum() / (mask.sum() * error.shape[1])
+    return float(-10 * mean.log10())

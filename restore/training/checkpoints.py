@@ -1,0 +1,170 @@
+"""A run on disk: its last state, its best ones, how it goes on from them, and the weights that come of it."""
+
+import dataclasses
+import os
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from restore.networks import inpainting
+from restore.training.base import TrainingError
+from restore.training.config import Config
+from restore.training.optim import Player
+
+
+@dataclass
+class State:
+    """What changes while a run goes on.
+
+    Attributes:
+        player: The network and its optimisers.
+        averaged: The network with averaged weights.
+        opponent: What it is trained against, if anything.
+        step: Steps that are done.
+        losses: Of the steps since the last line of the log.
+    """
+
+    player: Player
+    averaged: nn.Module
+    opponent: Player | None = None
+    step: int = 0
+    losses: list[list[float]] = field(default_factory=list)
+
+
+def save(path: Path, config: Config, state: State) -> None:
+    """Write a checkpoint; the old one stays until the new one is complete."""
+    content = {
+        "step": state.step,
+        **schedule(config),
+        "losses": state.losses,
+        "averaged": state.averaged.state_dict(),
+        **state.player.state(),
+        "opponent": state.opponent.state() if state.opponent else None,
+    }
+    temporary = path.with_suffix(".tmp")
+    torch.save(content, temporary)
+    os.replace(temporary, path)
+
+
+def schedule(config: Config) -> dict[str, Any]:
+    """What the learning rate of each step follows from, as checkpoints hold it."""
+    return {"steps": config.steps, "plateau": config.plateau, "schedule": config.schedule}
+
+
+def keep_best(folder: Path, config: Config, state: State, score: float) -> None:
+    """Write a checkpoint named by step and score, if it is among the best ``config.keep`` of a folder; remove the worst beyond those."""
+    folder.mkdir(exist_ok=True)
+    path = folder / f"step-{state.step:06}-{config.objective.score}={score:.4f}.pt"
+    scores = {other: float(other.stem.rpartition("=")[2]) for other in sorted(folder.glob("step-*=*.pt"))}
+    best = sorted({**scores, path: score}, key={**scores, path: score}.__getitem__, reverse=True)
+    if path in best[: config.keep]:
+        save(path, config, state)
+    for other in best[config.keep :]:
+        other.unlink(missing_ok=True)
+
+
+def resume(config: Config, out: Path, state: State, say: Callable[[str], None]) -> None:
+    """Load the newest state of a run that the configuration can go on from, or the weights that it starts from.
+
+    Raises:
+        TrainingError: There are states, and none fits; or a file is broken.
+    """
+    if not (out / "checkpoint.pt").exists():
+        if config.start:
+            start_from(Path(config.start), state.player.network)
+            state.averaged.load_state_dict(state.player.network.state_dict())
+        return
+    path = newest(config, out)
+    content = read_checkpoint(path)
+    try:
+        state.player.load(content)
+        state.averaged.load_state_dict(content["averaged"])
+        if state.opponent and content.get("opponent"):
+            state.opponent.load(content["opponent"])
+    except (RuntimeError, ValueError) as error:
+        raise TrainingError(f"{path} does not fit this configuration: {str(error).splitlines()[0]}") from error
+    state.step, state.losses = content["step"], content.get("losses", [])
+    say(f"resumed {path} at step {state.step}")
+
+
+def newest(config: Config, out: Path) -> Path:
+    """The checkpoint with the most steps among those whose learning rates, so far, were those of the configuration.
+
+    These are all of the same schedule; of another one those on the constant part of both.
+
+    Raises:
+        TrainingError: There is none.
+    """
+    last = out / "checkpoint.pt"
+    if fits(read_checkpoint(last, mmap=True), config):
+        return last
+    found = {path: read_checkpoint(path, mmap=True) for path in (out / "plateau.pt", *sorted((out / "best").glob("*.pt"))) if path.exists()}
+    steps = {path: content["step"] for path, content in found.items() if fits(content, config)}
+    if not steps:
+        done = read_checkpoint(last, mmap=True)["step"]
+        wanted = f"expected one at step {config.plateau} or before, to go on with steps={config.steps} and decay={config.decay:g}"
+        raise TrainingError(f"{out} has run {done} steps and keeps none on its constant part; {wanted}")
+    return max(steps, key=steps.__getitem__)
+
+
+def fits(content: dict[str, Any], config: Config) -> bool:
+    """Whether the learning rates that led to a checkpoint are those that the configuration has up to there."""
+    same = {"schedule": "linear", **content}.items() >= schedule(config).items()
+    return content["step"] <= (config.steps if same else min(content["plateau"], config.plateau))
+
+
+def read_checkpoint(path: Path, *, mmap: bool = False) -> dict[str, Any]:
+    """A checkpoint as ``save`` wrote it; with ``mmap`` its tensors stay on disk until they are used.
+
+    Raises:
+        TrainingError: The file is something else.
+    """
+    try:
+        content = torch.load(path, map_location="cpu", weights_only=True, mmap=mmap)
+    except Exception as error:  # torch raises whatever the broken part of the file led to
+        raise TrainingError(f"{path} is not a checkpoint: {str(error).splitlines()[0]}") from error
+    if not isinstance(content, dict) or "averaged" not in content:
+        raise TrainingError(f"{path} is not a checkpoint: it holds no averaged weights")
+    return content
+
+
+def start_from(path: Path, network: nn.Module) -> None:
+    """Load the parameters of a checkpoint or weight file; a denoiser's become an inpainting network's where the shapes allow.
+
+    Raises:
+        TrainingError: The file is not there, broken, or of another network.
+    """
+    if not path.is_file():
+        raise TrainingError(f"no file {path} to start from; expected a checkpoint (.pt) or a weight (.safetensors)")
+    if path.suffix == ".safetensors":
+        from safetensors.torch import load_file
+
+        state = {key: value.float() for key, value in load_file(path).items()}
+    else:
+        state = read_checkpoint(path)["averaged"]
+    if isinstance(network, inpainting.Inpainting):
+        state = inpainting.from_restoration(state)
+    own = network.state_dict()
+    fitting = {key: value for key, value in state.items() if key in own and own[key].shape == value.shape}
+    if len(fitting) < len(state):
+        raise TrainingError(f"{path} does not fit: {len(state) - len(fitting)} of {len(state)} tensors have another name or shape")
+    network.load_state_dict({**own, **fitting})
+
+
+def export(path: Path, averaged: nn.Module) -> None:
+    """Write the averaged weights as a safetensors file in half precision."""
+    from safetensors.torch import save as serialise
+
+    state = {key: value.half() if value.is_floating_point() else value for key, value in averaged.state_dict().items()}
+    temporary = path.with_suffix(".tmp")
+    temporary.write_bytes(serialise({key: value.contiguous() for key, value in state.items()}))
+    os.replace(temporary, path)
+
+
+def describe(config: Config) -> dict[str, Any]:
+    """The configuration as JSON values."""
+    return dataclasses.asdict(config)

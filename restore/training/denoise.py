@@ -1,0 +1,67 @@
+"""The objective of the denoiser: remove white Gaussian noise of a known level."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import nn
+
+from restore import degrade, losses
+from restore.draws import Draws
+from restore.training.base import Batch, Photographs, check_range, psnr
+
+
+@dataclass(frozen=True, kw_only=True)
+class Denoise(Photographs):
+    """Remove white Gaussian noise of a known level.
+
+    Attributes:
+        sigma: Lowest and highest standard deviation in 8-bit units, drawn uniformly for each crop.
+        clipped: Share of the crops whose noisy version is clipped and rounded to 8 bits, as a file would hold it.
+
+    Raises:
+        ValueError: A range is not within its bounds.
+    """
+
+    score = "psnr_25"
+    sigma: tuple[float, float] = (0.0, 75.0)
+    clipped: float = 0.3
+
+    def __post_init__(self) -> None:
+        check_range("objective.sigma", self.sigma, 255)
+        check_range("objective.clipped", (self.clipped, self.clipped), 1)
+
+    def draw(self, clean: torch.Tensor, draws: Draws) -> Batch:
+        """Add noise of a level drawn for each crop."""
+        sigma = torch.from_numpy(draws.uniform(*self.sigma).astype(np.float32)).to(clean.device)
+        clipped = torch.from_numpy(draws.uniform() < self.clipped).to(clean.device).reshape(-1, 1, 1, 1)
+        noisy = degrade.gaussian_noise(clean, sigma, draws.normal(*clean.shape[1:]))
+        return {"clean": clean, "noisy": torch.where(clipped, degrade.quantize(noisy), noisy), "level": sigma / 255}
+
+    def loss(self, network: nn.Module, batch: Batch) -> torch.Tensor:
+        """Charbonnier distance to the clean crop."""
+        return losses.charbonnier(network(batch["noisy"], batch["level"]).float(), batch["clean"])
+
+    def validate(self, network: nn.Module, batches: Sequence[Batch]) -> dict[str, float]:
+        """Mean PSNR at sigma 15, 25, 50 in float and 50 clipped to 8 bits."""
+        scores = {}
+        for sigma, clipped in ((15, False), (25, False), (50, False), (50, True)):
+            values = []
+            for number, clean in enumerate(batch["clean"] for batch in batches):
+                noisy = add_noise(clean, sigma, number)
+                result = network(degrade.quantize(noisy) if clipped else noisy, sigma / 255).float()
+                values.append(psnr(degrade.quantize(result), clean))
+            scores[f"psnr_{sigma}{'_8bit' if clipped else ''}"] = float(np.mean(values))
+        return scores
+
+    def show(self, network: nn.Module, batch: Batch) -> dict[str, torch.Tensor]:
+        """A picture with noise of sigma 50, denoised, and as it was."""
+        noisy = add_noise(batch["clean"], 50, 0)
+        return {"sigma 50": noisy, "denoised": network(noisy, 50 / 255).float(), "clean": batch["clean"]}
+
+
+def add_noise(clean: torch.Tensor, sigma: float, number: int) -> torch.Tensor:
+    """A picture (1, 3, H, W) with noise that is the same for the same ``number`` on every device."""
+    noise = Draws(round(sigma), [number]).normal(*clean.shape[1:]).to(clean.device)
+    return degrade.gaussian_noise(clean, torch.tensor([float(sigma)], device=clean.device), noise)

@@ -1,0 +1,161 @@
+"""The objective of the inpainting networks: fill holes."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import nn
+
+from restore import degrade, losses, masks
+from restore.draws import Draws
+from restore.metrics import MetricUnavailable
+from restore.networks.discriminator import PatchDiscriminator
+from restore.training.base import Batch, Photographs, check_names, check_range, psnr
+
+
+@dataclass(frozen=True, kw_only=True)
+class Inpaint(Photographs):
+    """Fill holes.
+
+    Attributes:
+        kinds: Names in ``masks.MASKS`` that holes are drawn from, one or two for each mask.
+        area: Smallest and largest share of a crop that its holes take.
+        bank: How many masks are drawn once and then flipped and turned.
+        perceptual: Weight of the LPIPS loss beside the L1 in the hole; 0: none.
+        features: File of the LPIPS trunk (see ``losses.Perceptual``); needed with ``perceptual``.
+        adversarial: Weight of what a discriminator says of the patches that touch the hole (non-saturating: Goodfellow et al. 2014); 0:
+            there is none.
+        matching: Weight of the distance between the discriminator's maps of the repaired crop and of the clean one.
+        r1: Weight of the penalty on the discriminator's gradient at clean crops.
+        r1_every: Steps between two penalties, each that much heavier (Karras et al. 2020, "Analyzing and Improving the Image Quality of
+            StyleGAN", appendix B: lazy regularisation).
+        opponent_lr: Highest learning rate of the discriminator, which AdamW trains.
+        opponent_layers: Convolutions of stride 2 in it.
+        opponent_width: Channels of the first.
+
+    Raises:
+        ValueError: An unknown kind of mask, or a number out of its range.
+    """
+
+    score = "psnr_medium"
+    kinds: tuple[str, ...] = ("strokes", "scratches", "text")
+    area: tuple[float, float] = (0.10, 0.35)
+    bank: int = 2000
+    perceptual: float = 0.0
+    features: str = ""
+    adversarial: float = 0.0
+    matching: float = 0.0
+    r1: float = 1e-3
+    r1_every: int = 16
+    opponent_lr: float = 1e-4
+    opponent_layers: int = 4
+    opponent_width: int = 64
+
+    def __post_init__(self) -> None:
+        check_range("objective.area", self.area, 1)
+        for name in ("perceptual", "adversarial", "matching", "r1", "opponent_lr"):
+            check_range(f"objective.{name}", (getattr(self, name),) * 2, 1e6)
+        for name in ("bank", "r1_every", "opponent_layers", "opponent_width"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"objective.{name} is {getattr(self, name)}; expected a number above 0")
+        check_names("objective.kinds", self.kinds, list(masks.MASKS))
+
+    def draw(self, clean: torch.Tensor, draws: Draws) -> Batch:
+        """Cut holes drawn from the bank."""
+        bank = mask_bank(self.kinds, self.area, self.bank, clean.shape[-1])
+        chosen, turns, mirrored = draws.integers(len(bank)), draws.integers(4), draws.integers(2)
+        holes = [np.rot90(bank[i], turn)[:, :: -1 if flip else 1] for i, turn, flip in zip(chosen, turns, mirrored, strict=True)]
+        mask = torch.from_numpy(np.stack(holes)[:, None]).to(clean)  # (N, 1, H, W)
+        return {"clean": clean, "mask": mask}
+
+    def loss(self, network: nn.Module, batch: Batch) -> torch.Tensor:
+        """L1 in the hole and, if asked for, LPIPS of the repaired crop."""
+        return self.judge(network, batch)[0]
+
+    def judge(self, network: nn.Module, batch: Batch) -> tuple[torch.Tensor, torch.Tensor]:
+        """The loss, and the repaired crops (N, 3, H, W)."""
+        clean, mask = batch["clean"], batch["mask"]
+        prediction = network(clean * (1 - mask), mask).float()
+        loss, repaired = losses.hole_l1(prediction, clean, mask), torch.where(mask > 0, prediction, clean)
+        if self.perceptual:
+            loss = loss + self.perceptual * perceptual(self.features, clean.device)(repaired, clean)
+        return loss, repaired
+
+    def opponent(self) -> PatchDiscriminator | None:
+        """A discriminator of patches, if it has a weight."""
+        return PatchDiscriminator(self.opponent_layers, self.opponent_width) if self.adversarial or self.matching else None
+
+    def contest(self, network: nn.Module, opponent: nn.Module, batch: Batch) -> tuple[torch.Tensor, Batch]:
+        """The loss with the opponent's opinion of the patches that touch the hole; what it saw as ``repaired``."""
+        loss, repaired = self.judge(network, batch)
+        logits, maps = opponent(repaired)
+        loss = loss + self.adversarial * losses.nonsaturating_generator(logits, weight=opponent.touched(batch["mask"]))  # type: ignore[operator]
+        if self.matching:
+            with torch.no_grad():
+                _, wanted = opponent(batch["clean"])
+            loss = loss + self.matching * losses.feature_matching(maps, wanted)
+        return loss, {**batch, "repaired": repaired.detach()}
+
+    def opponent_loss(self, opponent: nn.Module, made: Batch, step: int) -> torch.Tensor:
+        """Tell clean crops from repaired ones, of which only the patches that touch the hole are fake; R1 at every ``r1_every``-th step."""
+        clean, touched = made["clean"], opponent.touched(made["mask"])  # type: ignore[operator]
+        loss = losses.nonsaturating_discriminator(opponent(clean)[0], opponent(made["repaired"])[0], fake=touched)
+        if self.r1 and step % self.r1_every == 0:
+            with torch.autocast(clean.device.type, enabled=False):
+                pictures = clean.float().requires_grad_()
+                loss = loss + self.r1 * self.r1_every * losses.r1(opponent(pictures)[0], pictures)
+        return loss
+
+    def validate(self, network: nn.Module, batches: Sequence[Batch]) -> dict[str, float]:
+        """Mean PSNR in the hole for thin, medium and large holes; LPIPS too where its trunk is at hand."""
+        scores = {}
+        for kind in ("thin", "medium", "large"):
+            values, distances = [], []
+            for seed, clean in enumerate(batch["clean"] for batch in batches):
+                mask, repaired = fill(network, clean, kind, seed)
+                values.append(psnr(degrade.quantize(repaired), clean, mask))
+                if self.features:
+                    distances.append(float(perceptual(self.features, clean.device)(repaired, clean)))
+            scores[f"psnr_{kind}"] = float(np.mean(values))
+            if distances:
+                scores[f"lpips_{kind}"] = float(np.mean(distances))
+        return scores
+
+    def show(self, network: nn.Module, batch: Batch) -> dict[str, torch.Tensor]:
+        """A picture with medium holes in white, filled, and as it was."""
+        mask, repaired = fill(network, batch["clean"], "medium", 0)
+        return {"medium": batch["clean"].masked_fill(mask > 0, 1), "filled": repaired, "clean": batch["clean"]}
+
+
+def fill(network: nn.Module, clean: torch.Tensor, kind: str, seed: int) -> tuple[torch.Tensor, torch.Tensor]:
+    """A benchmark's mask (1, 1, H, W) and what the network makes of a picture (1, 3, H, W) with that hole."""
+    mask = torch.from_numpy(masks.benchmark(kind, (clean.shape[-2], clean.shape[-1]), seed) > 0).to(clean)[None, None]
+    return mask, torch.where(mask > 0, network(clean * (1 - mask), mask).float(), clean)
+
+
+@lru_cache(maxsize=4)
+def mask_bank(kinds: tuple[str, ...], area: tuple[float, float], count: int, size: int) -> np.ndarray:
+    """``count`` masks (size, size) bool, the same at each call: a union of draws of one kind or two."""
+    rng = np.random.default_rng(0)
+    bank = np.empty((count, size, size), bool)
+    for mask in bank:
+        chosen = rng.choice(kinds, size=int(rng.integers(1, 3)))
+        mask[:] = masks.draw(tuple(chosen), (size, size), rng=rng, area=area) > 0
+    return bank
+
+
+@lru_cache(maxsize=1)
+def perceptual(features: str, device: torch.device) -> losses.Perceptual:
+    """The LPIPS network, loaded once.
+
+    Raises:
+        ValueError: ``features`` is not the file of its trunk.
+    """
+    try:
+        return losses.Perceptual(Path(features)).to(device)
+    except MetricUnavailable as error:
+        wanted = "expected the file of LPIPS's trunk, or objective.perceptual=0"
+        raise ValueError(f"objective.features is {features!r}; {wanted}") from error
