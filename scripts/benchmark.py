@@ -3,6 +3,7 @@
 python scripts/benchmark.py large --megapixels 24
 python scripts/benchmark.py backbones resnet50 vgg16
 python scripts/benchmark.py filters gaussian median --threads 2
+python scripts/benchmark.py input --data PHOTOS --size 64 --size 128
 """
 
 import math
@@ -10,8 +11,11 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections import deque
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from functools import reduce
+from itertools import count, islice
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -26,7 +30,9 @@ from scipy import ndimage  # noqa: F401
 from skimage import data, exposure, feature, filters, morphology, restoration, transform  # noqa: F401
 from torchvision.transforms.v2 import functional as tv  # noqa: F401
 
-from restore import backbones, masks
+from restore import backbones, degrade, masks
+from restore import data as datasets
+from restore.draws import Draws
 from restore.filters import FILTERS, kernels
 from restore.image import Picture, from_float, read, to_float, write
 
@@ -97,6 +103,61 @@ def race_backbones(
             ratio, low, high = compare(seconds)
             mine, other = 1000 * np.median(seconds, 0)
             typer.echo(f"{name:<16}{kind:<18}{mine:>10.1f}{other:>12.1f}{ratio:>12.3f}{f'{low:.3f} to {high:.3f}':>26}")
+
+
+@app.command("input")
+def race_input(
+    data: Annotated[Path, typer.Option(help="Photographs, as `restore train` takes them.")],
+    size: Annotated[list[int], typer.Option(min=1, help="Side of the crops.")] = [64, 128],  # noqa: B006 - typer wants a list
+    batch: Annotated[int, typer.Option(min=1, help="Crops in a batch.")] = 16,
+    steps: Annotated[int, typer.Option(min=1, help="Batches in a timed turn.")] = 40,
+    runs: Annotated[int, typer.Option(min=2, help="Timed turns of each way; one more comes before.")] = 7,
+    workers: Annotated[int, typer.Option(min=0, help="Most worker processes.")] = 2,
+) -> None:
+    """Crops a second, with Gaussian noise of a drawn level, of photographs kept in memory, on a device, or decoded anew by workers."""
+    torch.set_num_threads(1)
+    found = datasets.find(data, min_side=max(size))[0]
+    shelf, pictures = datasets.OnDemand(found), [photograph.decode() for photograph in found]
+    sources = {"in memory": datasets.Crops(pictures, max(size)), "resident, cpu": datasets.Resident(pictures, max(size))}
+    if torch.cuda.is_available():
+        sources["resident, cuda"] = datasets.Resident(pictures, max(size), "cuda")
+    ways = {name: (source, 0) for name, source in sources.items()}
+    ways |= {f"decoded, {n} workers": (datasets.Crops(shelf, max(size), shelf.sizes), n) for n in range(workers + 1)}
+    typer.echo(f"{len(found)} photographs, {sum(p.nbytes for p in pictures) / 2**20:.0f} MiB decoded; batches of {batch}, one thread each")
+    typer.echo(f"crops a second, median of {runs} turns of {steps} batches (quartiles), torch {torch.__version__}")
+    for side in size:
+        made = {name: datasets.batches(Noisy(source, side, batch), count(), workers=n) for name, (source, n) in ways.items()}
+        seconds: dict[str, list[float]] = {name: [] for name in ways}
+        for turn in range(runs + 1):
+            for name in list(ways)[:: 1 if turn % 2 else -1]:
+                ahead = 2 * ways[name][1]  # made while the others had their turns
+                batches = islice(made[name], ahead + steps)
+                deque(islice(batches, ahead), maxlen=0)
+                started = time.perf_counter()
+                last = deque(batches, maxlen=1).pop()
+                float(last["noisy"][-1, -1, -1, -1])  # waits for the device
+                seconds[name].append(time.perf_counter() - started)
+        for name, turns in seconds.items():
+            low, middle, high = np.quantile(steps * batch / np.array(turns[1:]), [0.25, 0.5, 0.75])
+            typer.echo(f"{side:>4}  {name:<20}{middle:>10,.0f}{f'({low:,.0f} to {high:,.0f})':>24}")
+
+
+@dataclass
+class Noisy:
+    """Makes a batch of crops with noise, as the denoiser is trained on."""
+
+    source: datasets.Crops | datasets.Resident
+    size: int
+    count: int
+
+    def __call__(self, step: int) -> dict[str, torch.Tensor]:
+        """The batch of a step."""
+        numbers = range(step * self.count, (step + 1) * self.count)
+        device = self.source.pixels.device if isinstance(self.source, datasets.Resident) else "cpu"
+        draws = Draws(self.size, numbers, device, step=step)  # others for each size: nothing is decoded already
+        clean = self.source.draw(draws, numbers, self.size)
+        sigma = torch.from_numpy(draws.uniform(0, 75).astype(np.float32)).to(device)
+        return {"clean": clean, "noisy": degrade.gaussian_noise(clean, sigma, draws.normal(*clean.shape[1:]))}
 
 
 LIBRARIES = ("OpenCV", "Pillow", "SciPy", "scikit-image", "torchvision", "kornia")

@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 from typer.testing import CliRunner
 
 from restore.filters import FILTERS
@@ -116,3 +117,20 @@ def test_filters_takes_only_what_there_is(script, words, said):
     result = CliRunner().invoke(script["app"], ["filters", *words])
     assert result.exit_code == 2
     assert said in result.output
+
+
+def test_input_prints_a_row_for_each_way_and_size(script, tmp_path):
+    for i in range(4):
+        Image.fromarray(np.full((40, 50, 3), i, np.uint8)).save(tmp_path / f"{i}.png")
+    threads = torch.get_num_threads()
+    options = ["--size", "16", "--size", "40", "--batch", "2", "--steps", "2", "--runs", "2", "--workers", "0"]
+    result = CliRunner().invoke(script["app"], ["input", "--data", str(tmp_path), *options])
+    torch.set_num_threads(threads)
+    assert result.exit_code == 0, result.output
+    title, unit, *rows = result.output.splitlines()
+    assert title == "3 photographs, 0 MiB decoded; batches of 2, one thread each"
+    assert unit.startswith("crops a second, median of 2 turns of 2 batches (quartiles)")
+    cells = [[part.strip() for part in row.split("  ") if part.strip()] for row in rows]
+    expected = [[side, way] for side in ("16", "40") for way in ("in memory", "resident, cpu", "decoded, 0 workers")]
+    assert [row[:2] for row in cells if row[1] != "resident, cuda"] == expected
+    assert all(float(row[2].replace(",", "")) > 0 for row in cells)
