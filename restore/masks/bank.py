@@ -112,5 +112,5 @@ class Bank:
 
 def off(masks: torch.Tensor, low: float, high: float) -> torch.Tensor:
     """How far (N,) the covered part of masks (N, H, W), 0 or 1, is from a range; 0 within."""
-    covered = masks.sum((1, 2)) / masks[0].numel()
+    covered = masks.sum((1, 2)) / (masks.shape[1] * masks.shape[2])
     return torch.maximum(low - covered, covered - high).clamp(min=0)

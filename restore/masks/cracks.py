@@ -107,7 +107,7 @@ def folds(
     rng: np.random.Generator,
     count: Count = (1, 2),
     width: Range = (0.002, 0.005),
-    flakes: Range = (0.01, 0.04),
+    flakes: Range = (0.008, 0.032),
     bow: Range = (0.0, 0.02),
     crooked: float = 0.2,
 ) -> np.ndarray:
