@@ -179,7 +179,7 @@ ROWS = {
     "double_jpeg": Degradation(
         "codec",
         double_jpeg,
-        {"first": Quality(95, 5, 50), "second": Quality(95, 5, 50), "shift": Shift(), "subsampling": SUBSAMPLING},
+        {"first": Quality(95, 5, 30), "second": Quality(95, 5, 30), "shift": Shift(), "subsampling": SUBSAMPLING},
         array=double_jpeg_array,
     ),
     "webp": Degradation("codec", webp, {"quality": Strength(95, 1)}, array=webp_array),

@@ -133,11 +133,10 @@ def _chroma(x: torch.Tensor, steps: torch.Tensor, mode: int) -> torch.Tensor:
 def _luma_chroma(x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     """RGB (N, 3, H, W), 0 to 255, as centred Y (N, 1, H, W) and Cb, Cr (N, 2, H, W): JFIF's matrix in 16 bits."""
     red, green, blue = x.split(1, 1)
-    half = 0.5
-    below = half - 1 / 65536
-    y = (red * (19595 / 65536)).add_(green, alpha=38470 / 65536).add_(blue, alpha=7471 / 65536).add_(half).floor_().sub_(128)
-    cb = (blue * half).sub_(red, alpha=11059 / 65536).sub_(green, alpha=21709 / 65536).add_(below).floor_()
-    cr = (red * half).sub_(green, alpha=27439 / 65536).sub_(blue, alpha=5329 / 65536).add_(below).floor_()
+    below = 0.5 - 1 / 65536
+    y = (red * (19595 / 65536)).add_(green, alpha=38470 / 65536).add_(blue, alpha=7471 / 65536).add_(0.5).floor_().sub_(128)
+    cb = (blue * 0.5).sub_(red, alpha=11059 / 65536).sub_(green, alpha=21709 / 65536).add_(below).floor_()
+    cr = (red * 0.5).sub_(green, alpha=27439 / 65536).sub_(blue, alpha=5329 / 65536).add_(below).floor_()
     return y, torch.cat((cb, cr), 1)
 
 
