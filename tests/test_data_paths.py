@@ -85,6 +85,7 @@ def test_crops_of_photographs_decoded_on_demand_are_the_same(folder):
     for keep in (0, 2**28):
         shelf = data.OnDemand(found, keep)
         assert torch.equal(draw(data.Crops(shelf, 64, shelf.sizes)), draw(data.Crops(loaded, 64)))
+        assert torch.equal(draw(data.Resident(shelf, 64, "cpu", shelf.sizes)), draw(data.Crops(loaded, 64)))
     assert not say
 
 

@@ -72,7 +72,7 @@ class Crops:
     """Random crops, flipped and turned, of photographs that are arrays in memory or that a sequence decodes.
 
     Args:
-        photographs: (H, W, 3) uint8 arrays; those that are smaller than ``size`` are left out.
+        photographs: (H, W, 3) uint8 arrays; those that are smaller than ``size`` are never drawn.
         size: Largest side of a crop in pixels.
         sizes: Rows and columns of the photographs, where asking the photographs would decode them.
 

@@ -170,7 +170,7 @@ def list_sources(root: Path) -> list[Path]:
         return sorted(root.glob("*.tar")) or sorted(pictures)
     sources = [root]
     if root.suffix == ".txt" and root.is_file():
-        lines = (line.strip() for line in root.read_text(encoding="utf-8").splitlines())
+        lines = (line.strip() for line in root.read_text(encoding="utf-8-sig").splitlines())
         sources = [root.parent / line for line in lines if line and not line.startswith("#")]
     missing = [path for path in sources if not path.is_file()]
     if missing:
@@ -229,7 +229,7 @@ def read_manifest(path: Path, columns: Iterable[str] = ("file", "licence")) -> d
     Raises:
         ValueError: One of the ``columns`` is not there, or a tier is no number.
     """
-    with path.open(newline="", encoding="utf-8") as file:
+    with path.open(newline="", encoding="utf-8-sig") as file:
         rows = list(csv.DictReader(file, delimiter="\t"))
     for row in rows:
         missing = [column for column in columns if row.get(column) is None]

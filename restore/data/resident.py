@@ -13,9 +13,10 @@ class Resident:
     """The crops that ``Crops`` draws, bit for bit, gathered on a device from one flat tensor of pixels.
 
     Args:
-        photographs: (H, W, 3) uint8 arrays; those that are smaller than ``size`` are left out.
+        photographs: (H, W, 3) uint8 arrays, read once, one after the other; those that are smaller than ``size`` are never drawn.
         size: Largest side of a crop in pixels.
         device: Where the pixels stay, 3 bytes each, and where the crops come to be.
+        sizes: Rows and columns of the photographs, where asking the photographs would decode them.
 
     Raises:
         ValueError: No photograph is large enough.
@@ -24,13 +25,19 @@ class Resident:
     torch.Size([4, 3, 16, 16])
     """
 
-    def __init__(self, photographs: Sequence[np.ndarray], size: int, device: str | torch.device = "cpu") -> None:
-        self.windows = Windows([p.shape[:2] for p in photographs], size)
+    def __init__(
+        self,
+        photographs: Sequence[np.ndarray],
+        size: int,
+        device: str | torch.device = "cpu",
+        sizes: Sequence[tuple[int, int]] | None = None,
+    ) -> None:
+        self.windows = Windows([p.shape[:2] for p in photographs] if sizes is None else sizes, size)
         areas = self.windows.sizes.prod(axis=1)
         self.starts = np.cumsum(areas) - areas  # of each photograph, in pixels
         self.pixels = torch.empty(int(areas.sum()), 3, dtype=torch.uint8, device=device)
-        for part, photograph in zip(self.pixels.split(areas.tolist()), photographs, strict=True):
-            part.copy_(torch.tensor(photograph).view(-1, 3))
+        for number, part in enumerate(self.pixels.split(areas.tolist())):
+            part.copy_(torch.tensor(photographs[number]).view(-1, 3))
         self.white = torch.tensor(255.0, device=device)  # CUDA divides by a tensor exactly, by a number not
 
     def __len__(self) -> int:
