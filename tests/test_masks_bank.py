@@ -56,7 +56,7 @@ def test_where_no_mask_fits_the_nearest_is_taken(bank):
 
 
 def test_a_draw_is_a_turned_mirrored_and_shifted_mask():
-    bank = Bank(["boxes", "strokes"], (0.1, 0.3), 2, 12, seed=1)
+    bank = Bank(["boxes", "strokes"], (0.1, 0.3), 1, 12, seed=1)
     known = versions(bank.masks[0].numpy(), shifted=True)
     drawn = {sample.numpy().astype(np.uint8).tobytes() for sample in bank.draw(Draws(0, range(3000)), union=0)[:, 0]}
     assert drawn <= known
@@ -126,7 +126,7 @@ def test_a_bank_holds_all_kinds(monkeypatch):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ((["boxes"], (0.1, 0.2), 1, 16), "count of masks is 1; expected at least 2"),
+        ((["boxes"], (0.1, 0.2), 0, 16), "count of masks is 0; expected at least 1"),
         (([], (0.1, 0.2), 2, 16), r"kinds of masks \[\]; expected some of strokes"),
         ((["boxes", "stroke"], (0.1, 0.2), 2, 16), "kinds of masks .*'stroke'.*; expected some of strokes"),
         ((["grid"], (0.1, 0.2), 2, 16), "1000 draws of grid.* cover 0.000 of 16x16"),

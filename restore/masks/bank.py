@@ -29,7 +29,7 @@ class Bank:
         area: As given.
 
     Raises:
-        ValueError: Less than two masks, an unknown kind, or an area that its draws cannot meet.
+        ValueError: No mask, an unknown kind, or an area that its draws cannot meet.
 
     >>> bank = Bank(["strokes", "text"], (0.1, 0.3), 8, 32, seed=0)
     >>> bank.draw(Draws(0, range(4))).shape
@@ -39,8 +39,8 @@ class Bank:
     def __init__(
         self, kinds: Sequence[str], area: Range, count: int, size: int, *, seed: int = 0, device: str | torch.device = "cpu"
     ) -> None:
-        if count < 2:
-            raise ValueError(f"count of masks is {count}; expected at least 2")
+        if count < 1:
+            raise ValueError(f"count of masks is {count}; expected at least 1")
         if not kinds or not set(kinds) <= set(MASKS):
             raise ValueError(f"kinds of masks {kinds!r}; expected some of {', '.join(MASKS)}")
         masks, pinned = np.empty((count, size, size), np.uint8), np.empty(count, bool)
@@ -93,7 +93,8 @@ class Bank:
     def _pick(self, draws: Draws, size: int, smaller: int) -> torch.Tensor:
         """A mask for each sample, (N, size, size) uint8; one of the smaller ones (1) or of the others (0)."""
         side = self.masks.shape[-1]
-        chosen, turned = self._put(2 * draws.integers((len(self) + 1 - smaller) // 2) + smaller), self._put(draws.integers(2) > 0)
+        index = 2 * draws.integers(max(1, (len(self) + 1 - smaller) // 2)) + smaller
+        chosen, turned = self._put(index % len(self)), self._put(draws.integers(2) > 0)  # a bank of one has no smaller one
         window = torch.arange(size, device=self.masks.device)
         rows, columns = (self._line(window, chosen, draws, side) for _ in range(2))  # (N, size)
         picked = self.masks[chosen[:, None, None], rows[:, :, None], columns[:, None, :]]  # (N, size, size)
