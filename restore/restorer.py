@@ -8,10 +8,14 @@ from typing import Any
 from restore import kinds, weights
 from restore.kinds import Kind
 from restore.networks import Network
-from restore.runtime import Runtime, check_precision, pick_device
+from restore.runtime import PRECISIONS, Runtime, has_bf16, pick_engine
 from restore.tasks import TASKS
 
 Progress = Callable[[float], None]
+BF16_LOSS = "loss in bf16: PSNR, dB"
+"""The score of a weight's manifest that says what bfloat16 costs."""
+ALLOWED = 0.02
+"""What it may cost where the precision is "auto"."""
 
 
 class Restorer:
@@ -21,12 +25,15 @@ class Restorer:
 
     Args:
         device: "auto" (CUDA, else Metal, else the CPU), "cpu", "cuda", "cuda:1", "mps".
-        precision: "fp32" or "bf16".
+        precision: "fp32", "bf16", or "auto": bf16 where OpenVINO runs on a processor that has it and the weight's manifest says that it
+            costs less than 0.02 dB, else fp32.
+        runtime: What runs the networks: "torch", "openvino", or "auto": OpenVINO on the CPU where it is installed, else torch; see
+            ``restore.runtime.Runtime``.
         tile: Largest side in pixels of what a network gets at once; it shrinks by itself when memory runs out.
         weights: Task -> name of a weight in ``restore.list_weights()``, for tasks that shall not use their default.
 
     Raises:
-        ValueError: A device, precision, tile or task is unknown, not there or out of range.
+        ValueError: A device, precision, runtime, tile or task is unknown, not there or out of range.
 
     >>> import numpy as np
     >>> restorer = Restorer(device="cpu")
@@ -35,8 +42,19 @@ class Restorer:
     7
     """
 
-    def __init__(self, *, device: str = "auto", precision: str = "fp32", tile: int = 512, weights: Mapping[str, str] | None = None) -> None:
-        self.device, self.precision = pick_device(device), check_precision(precision)
+    def __init__(
+        self,
+        *,
+        device: str = "auto",
+        precision: str = "auto",
+        runtime: str = "auto",
+        tile: int = 512,
+        weights: Mapping[str, str] | None = None,
+    ) -> None:
+        engine, self.device = pick_engine(runtime, device)
+        if precision not in ("auto", *PRECISIONS):
+            raise ValueError(f"precision {precision!r} is unknown; expected one of auto, {', '.join(PRECISIONS)}")
+        self.precision, self._wanted, self._has_bf16 = precision, runtime, precision == "auto" and has_bf16(engine)
         if tile < 64:
             raise ValueError(f"tile must be at least 64 pixels, got {tile}")
         for task in weights or {}:
@@ -149,12 +167,16 @@ class Restorer:
         name = self.weights[task]
         with self._lock:
             if name not in self._runtimes:
-                trained_for = weights.entries()[name].task if name in weights.entries() else task
-                if trained_for != task:
-                    raise weights.WeightsError(f"weight {name!r} is for the task {trained_for!r}, not {task!r}")
+                entry = weights.entries().get(name)
+                if entry and entry.task != task:
+                    raise weights.WeightsError(f"weight {name!r} is for the task {entry.task!r}, not {task!r}")
                 network = weights.load(name)
                 assert isinstance(network, Network)  # as its task says
-                self._runtimes[name] = Runtime(network, device=self.device, precision=self.precision)
+                precision = self.precision
+                if precision == "auto":
+                    is_cheap = entry is not None and entry.scores.get(BF16_LOSS, ALLOWED) < ALLOWED
+                    precision = "bf16" if self._has_bf16 and is_cheap else "fp32"
+                self._runtimes[name] = Runtime(network, device=self.device, precision=precision, runtime=self._wanted)
             return self._runtimes[name]
 
 

@@ -17,6 +17,14 @@ def _offline() -> Iterator[None]:
     guard.check()
 
 
+@pytest.fixture(autouse=True, scope="session")
+def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Compiled networks are kept in a folder of the tests, also by child processes."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("RESTORE_CACHE", str(tmp_path_factory.mktemp("cache")))
+        yield
+
+
 @pytest.fixture
 def tiny_weights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder with a manifest and tiny random networks "denoise", "inpaint" and "filters", in the place of the shipped weights."""

@@ -72,7 +72,7 @@ class Plain:
 
 @pytest.fixture
 def plain(monkeypatch):
-    monkeypatch.setattr(photos, "make_restorer", lambda device, precision, *, tasks: Plain())
+    monkeypatch.setattr(photos, "make_restorer", lambda device, precision, runtime, *, tasks: Plain())
 
 
 def test_help_answers_at_once_and_imports_nothing_heavy(folder):
@@ -143,7 +143,8 @@ def test_the_choices_are_those_of_the_library():
         ("denoise a.png -o b.png --sigma 76", "--sigma is '76'"),
         ("denoise a.png -o b.png --on-exists ask", "'ask' is not one of 'fail', 'skip', 'replace', 'rename'"),
         ("denoise a.png -o b.png --max-pixels 0", "--max-pixels"),
-        ("denoise a.png -o b.png --precision fp8", "'fp8' is not one of 'fp32', 'bf16'"),
+        ("denoise a.png -o b.png --precision fp8", "'fp8' is not one of 'auto', 'fp32', 'bf16'"),
+        ("denoise a.png -o b.png --runtime abacus", "'abacus' is not one of 'auto', 'torch', 'openvino'"),
         ("denoise a.png -o b.png --device abacus", "device 'abacus' is not there; expected auto or one of"),
         ("denoise a.png -o b.gif", "output b.gif ends in '.gif'; expected one of .avif"),
         ("denoise a.png -o a.png", "output a.png would overwrite a photograph"),
@@ -250,7 +251,8 @@ def test_denoise_hands_its_options_on(folder, call, monkeypatch):
     monkeypatch.setattr(photos, "make_restorer", lambda *words, tasks: seen.append((*words, tasks)) or Listening())
     assert call("denoise", "a.png", "-o", "b.png", "--sigma", "12.5", "--device", "cpu", "--precision", "bf16", "-q") == (0, b"", [])
     assert call("denoise", "a.png", "-o", "c.png", "-q") == (0, b"", [])
-    assert seen == [("cpu", base.Precision.bf16, ["denoise"]), 12.5, ("auto", base.Precision.fp32, ["denoise"]), None]
+    assert seen[:2] == [("cpu", base.Precision.bf16, base.Engine.auto, ["denoise"]), 12.5]
+    assert seen[2:] == [("auto", base.Precision.auto, base.Engine.auto, ["denoise"]), None]
     np.testing.assert_array_equal(read("b.png").pixels, 255 - read("a.png").pixels)
 
 

@@ -30,7 +30,7 @@ SIDEWAYS = {
     "degrade": ["base", "blur", "noise", "sampling", "jpeg", "codec", "tone", "surface", "damage", "composition"],
     "masks": ["base", "lines", "cracks", "shapes", "marks", "lama", "files", "draw", "bank"],
     "losses": ["base", "distance", "structural", "frequency", "variation", "perceptual", "adversarial", "segmentation", "classification"],
-    "training": ["optim", "processes", "log", "denoise", "inpaint", "classify", "imitate", "repair", "segment", "config", "checkpoints", "recipes", "engine"],
+    "training": "optim processes log denoise inpaint classify imitate repair segment config checkpoints recipes engine".split(),
     "runtime": ["cache", "eager", "compiled"],
     "restore_cli": ["base", "photos", "demo", "classify", "explain", "filters", "models", "backbones", "train", "web"],
     "restore_web": ["base", "page"],

@@ -184,7 +184,8 @@ def test_weight_of_another_task(tiny_weights: Path) -> None:
     ("options", "message"),
     [
         ({"device": "tpu"}, "device 'tpu' is not there"),
-        ({"precision": "fp1"}, "precision 'fp1' is unknown; expected one of fp32, bf16"),
+        ({"precision": "fp1"}, "precision 'fp1' is unknown; expected one of auto, fp32, bf16"),
+        ({"runtime": "onnx"}, "runtime 'onnx' is unknown; expected one of auto, torch, openvino"),
         ({"tile": 63}, "tile must be at least 64 pixels, got 63"),
         ({"weights": {"colour": "denoise"}}, "task 'colour' is unknown; expected one of inpaint, denoise"),
     ],
@@ -192,6 +193,50 @@ def test_weight_of_another_task(tiny_weights: Path) -> None:
 def test_wrong_options(options: dict, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         Restorer(**{"device": "cpu", **options})
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+def test_runtimes_agree(dtype: type, tiny_weights: Path) -> None:
+    image = rng.integers(0, np.iinfo(dtype).max, (140, 90, 3), dtype, endpoint=True)
+    mask = np.zeros((140, 90), bool)
+    mask[20:90, 30:34] = True
+    ours, theirs = (Restorer(device="cpu", runtime=runtime, precision="fp32", tile=64) for runtime in ("torch", "openvino"))
+    for run in (
+        lambda restorer: restorer.denoise(image, sigma=20),
+        lambda restorer: restorer.denoise(image[..., :1], sigma=20),
+        lambda restorer: restorer.inpaint(image, mask),
+        lambda restorer: restorer.filter(image, "smooth_l0", strength=0.7),
+    ):
+        one, other = run(ours).astype(int), run(theirs).astype(int)
+        assert np.abs(one - other).max() <= np.iinfo(dtype).max / 255
+    assert ours.runtime("denoise").engine == "torch"
+    assert theirs.runtime("denoise").engine == "openvino"
+
+
+@pytest.mark.parametrize(
+    ("loss", "runtime", "has_it", "precision"),
+    [
+        (0.0199, "auto", True, "bf16"),
+        (0.0199, "auto", False, "fp32"),
+        (0.0199, "torch", True, "fp32"),
+        (0.02, "auto", True, "fp32"),
+        (None, "auto", True, "fp32"),
+    ],
+)
+def test_auto_takes_bf16_where_it_is_fast_and_cheap(
+    loss: float | None, runtime: str, has_it: bool, precision: str, tiny_weights: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from restore.runtime import compiled
+
+    if loss is not None:
+        manifest = tiny_weights / "weights.toml"
+        scores = f'[denoise.scores]\n"{restorer.BF16_LOSS}" = {loss}\n[inpaint]'
+        manifest.write_text(manifest.read_text("utf-8").replace("[inpaint]", scores), "utf-8")
+    monkeypatch.setattr(compiled, "capabilities", lambda: ["FP32", "BF16"] if has_it else ["FP32"])
+    taken = []
+    monkeypatch.setattr(restorer, "Runtime", lambda network, *, device, precision, runtime: taken.append(precision))
+    Restorer(device="cpu", runtime=runtime).runtime("denoise")
+    assert taken == [precision]
 
 
 def test_unknown_task() -> None:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from restore_cli.base import Arithmetic, Device, Precision, WrongCall, give_up, make_restorer
+from restore_cli.base import Arithmetic, Device, Engine, Precision, RunBy, WrongCall, give_up, make_restorer
 
 if TYPE_CHECKING:
     import numpy as np
@@ -23,7 +23,8 @@ def demo(
         Path, typer.Option("--out", "-o", metavar="DIR", help="Folder for the four pictures; those of an earlier demo are replaced.")
     ] = Path("demo"),
     device: Device = "auto",
-    precision: Arithmetic = Precision.fp32,
+    precision: Arithmetic = Precision.auto,
+    runtime: RunBy = Engine.auto,
 ) -> None:
     """Damage a photograph with scratches, text and noise, repair it, and write before, after and both side by side."""
     if out.exists() and not out.is_dir():
@@ -40,7 +41,7 @@ def demo(
 
     photo = data.astronaut()
     damaged, mask = damage(photo)
-    restorer = make_restorer(device, precision, tasks=["inpaint", "denoise"])
+    restorer = make_restorer(device, precision, runtime, tasks=["inpaint", "denoise"])
     started = time.perf_counter()
     repaired = restorer.denoise(restorer.inpaint(damaged, mask))  # in this order: a denoiser smears scratches into what is around them
     seconds = time.perf_counter() - started

@@ -12,6 +12,7 @@ import typer
 from restore_cli.base import (
     Arithmetic,
     Device,
+    Engine,
     Exists,
     MaxPixels,
     OnExists,
@@ -19,6 +20,7 @@ from restore_cli.base import (
     Photos,
     Precision,
     Quiet,
+    RunBy,
     WrongCall,
     carry_out,
     give_up,
@@ -42,14 +44,15 @@ SIDE = 640
 app = typer.Typer()
 
 
-def filter(
+def filter(  # noqa: PLR0913 - one parameter for each option
     name: Name,
     photos: Photos,
     *,
     out: Out = "",
     on_exists: Exists = OnExists.fail,
     device: Device = "auto",
-    precision: Arithmetic = Precision.fp32,
+    precision: Arithmetic = Precision.auto,
+    runtime: RunBy = Engine.auto,
     max_pixels: MaxPixels = None,
     quiet: Quiet = False,
 ) -> None:
@@ -61,7 +64,7 @@ def filter(
     work = make_plan(photos, out, on_exists=on_exists)
 
     def prepare() -> "Repair":
-        restorer = make_restorer(device, precision, tasks=["filter"]) if row.function is None else None
+        restorer = make_restorer(device, precision, runtime, tasks=["filter"]) if row.function is None else None
         return lambda picture, job, progress: run(row, options, picture, restorer, progress)
 
     carry_out(work, prepare, max_pixels=max_pixels, quiet=quiet)
@@ -104,7 +107,8 @@ def compare(
     ] = "",
     on_exists: Annotated[Existing, typer.Option("--on-exists", help="When the grid exists: report it, or replace it.")] = Existing.fail,
     device: Device = "auto",
-    precision: Arithmetic = Precision.fp32,
+    precision: Arithmetic = Precision.auto,
+    runtime: RunBy = Engine.auto,
 ) -> None:
     """Filter one photograph in several ways and put the results side by side, with seconds and, against a reference, PSNR and SSIM."""
     chosen = []
@@ -125,7 +129,7 @@ def compare(
         check_target(out)
     except ImageError as error:
         raise WrongCall(str(error)) from error
-    restorer = make_restorer(device, precision, tasks=["filter"]) if any(row.function is None for _, row, _ in chosen) else None
+    restorer = make_restorer(device, precision, runtime, tasks=["filter"]) if any(row.function is None for _, row, _ in chosen) else None
     try:
         picture = read(photo)
         reference = read(against) if against else None

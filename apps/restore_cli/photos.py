@@ -10,6 +10,7 @@ import typer
 from restore_cli.base import (
     Arithmetic,
     Device,
+    Engine,
     Exists,
     MaxPixels,
     OnExists,
@@ -17,6 +18,7 @@ from restore_cli.base import (
     Photos,
     Precision,
     Quiet,
+    RunBy,
     WrongCall,
     carry_out,
     make_plan,
@@ -49,7 +51,8 @@ def inpaint(  # noqa: PLR0913 - one parameter for each option
     method: Annotated[Method, typer.Option("--method", help="The network, or a classical method.")] = Method.learned,
     on_exists: Exists = OnExists.fail,
     device: Device = "auto",
-    precision: Arithmetic = Precision.fp32,
+    precision: Arithmetic = Precision.auto,
+    runtime: RunBy = Engine.auto,
     max_pixels: MaxPixels = None,
     quiet: Quiet = False,
 ) -> None:
@@ -69,7 +72,7 @@ def inpaint(  # noqa: PLR0913 - one parameter for each option
         raise WrongCall(f"mask {mask} is a folder; expected a file for a picture from standard input")
 
     def prepare() -> "Repair":
-        restorer = make_restorer(device, precision, tasks=["inpaint"] if method is Method.learned else [])
+        restorer = make_restorer(device, precision, runtime, tasks=["inpaint"] if method is Method.learned else [])
 
         def repair(picture: "Picture", job: "Job", progress: "Progress") -> "Picture":
             holes = masks.load(partners.find(job.name) if partners else mask, picture.shape)
@@ -82,7 +85,7 @@ def inpaint(  # noqa: PLR0913 - one parameter for each option
     carry_out(work, prepare, max_pixels=max_pixels, quiet=quiet)
 
 
-def denoise(
+def denoise(  # noqa: PLR0913 - one parameter for each option
     photos: Photos,
     *,
     out: Out = "",
@@ -92,7 +95,8 @@ def denoise(
     ] = "auto",
     on_exists: Exists = OnExists.fail,
     device: Device = "auto",
-    precision: Arithmetic = Precision.fp32,
+    precision: Arithmetic = Precision.auto,
+    runtime: RunBy = Engine.auto,
     max_pixels: MaxPixels = None,
     quiet: Quiet = False,
 ) -> None:
@@ -101,7 +105,7 @@ def denoise(
     work = make_plan(photos, out, on_exists=on_exists)
 
     def prepare() -> "Repair":
-        restorer = make_restorer(device, precision, tasks=["denoise"])
+        restorer = make_restorer(device, precision, runtime, tasks=["denoise"])
         return lambda picture, job, progress: restorer.denoise(picture, sigma=level, progress=progress)
 
     carry_out(work, prepare, max_pixels=max_pixels, quiet=quiet)

@@ -68,14 +68,21 @@ def push_pull(x: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
     weighted = torch.where(known > 0, x, torch.zeros((), dtype=x.dtype, device=x.device))
     levels = [(weighted, known)]
     while max(weighted.shape[-2:]) > 1 and bool((known == 0).any()):
-        weighted = F.avg_pool2d(weighted, 2, ceil_mode=True, count_include_pad=False)  # (N, C, H/2, W/2)
-        known = F.avg_pool2d(known, 2, ceil_mode=True, count_include_pad=False)
+        weighted, known = _halved(weighted), _halved(known)
         levels.append((weighted, known))
     filled = weighted / known.clamp_min(1e-12)
     for weighted, known in reversed(levels[:-1]):
         coarse = F.interpolate(filled, size=weighted.shape[-2:], mode="bilinear", align_corners=False)
         filled = torch.where(known > 0, weighted / known.clamp_min(1e-12), coarse)
     return torch.where(mask == 0, x, filled)
+
+
+def _halved(x: torch.Tensor) -> torch.Tensor:
+    """Means of 2x2 pixels, at odd edges of those there are: (N, C, H, W) -> (N, C, ceil(H/2), ceil(W/2)).
+
+    As with ``ceil_mode``, whose windows larger than the picture OpenVINO cannot pool.
+    """
+    return F.avg_pool2d(F.pad(x, (0, 1, 0, 1), mode="replicate"), 2)
 
 
 def from_restoration(state: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
