@@ -60,7 +60,7 @@ def test_denoiser_learns_and_the_run_leaves_its_files(folder, tmp_path):
     assert sorted(p.name for p in tmp_path.iterdir()) == sorted([*files, "best", "pictures"])
 
 
-class Interrupted(Exception):
+class Interrupted(BaseException):
     pass
 
 

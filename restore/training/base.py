@@ -1,9 +1,9 @@
 """What the engine asks of an objective and of what it reads; and what the objectives have in common."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, Protocol, cast, runtime_checkable
 
 import numpy as np
 import torch
@@ -41,6 +41,9 @@ class Reading:
         size: Largest side of what will be drawn, in pixels.
         seed: Of the run.
         licence: As for ``data.load``.
+        tier: As for ``data.load``.
+        device: Where decoded photographs stay; None: they stay in their files, and are decoded when they are drawn.
+        say: Receives a line on each file that cannot be read.
     """
 
     source: Path
@@ -48,10 +51,20 @@ class Reading:
     size: int
     seed: int = 0
     licence: str = "open"
+    tier: str = "any"
+    device: torch.device | None = torch.device("cpu")  # noqa: RUF009
+    say: Callable[[str], None] = print
 
-    def photographs(self) -> tuple[list[np.ndarray], list[np.ndarray]]:
-        """Photographs (H, W, 3) uint8 to train on and to validate with."""
-        return data.load(self.source, licence=self.licence, min_side=self.size)
+    def photographs(self, held_out: int) -> tuple[data.Crops | data.Resident, list[np.ndarray]]:
+        """Crops to train on, and the first ``held_out`` photographs (H, W, 3) uint8 to validate with."""
+        if self.device is not None:
+            training, others = data.load(self.source, licence=self.licence, tier=self.tier, min_side=self.size, say=self.say)
+            return data.Resident(training, self.size, self.device), others[:held_out]
+        found, kept = data.find(self.source, licence=self.licence, tier=self.tier, min_side=self.size, say=self.say)
+        decoded = data.OnDemand(found)
+        return data.Crops(cast(Sequence[np.ndarray], decoded), self.size, decoded.sizes), [
+            photograph.decode() for photograph in kept[:held_out]
+        ]
 
 
 class Objective(Protocol):
@@ -120,9 +133,8 @@ class Photographs:
 
     def read(self, reading: Reading) -> tuple[Source, list[Batch]]:
         """Random crops of a folder's photographs; the centres of the first 24 that are held out, as ``clean`` (1, 3, h, w)."""
-        training, held_out = reading.photographs()
-        batches = [{"clean": centre(photograph, self.side)} for photograph in held_out[: self.pictures]]
-        return data.Crops(training, reading.size), batches
+        crops, held_out = reading.photographs(self.pictures)
+        return crops, [{"clean": centre(photograph, self.side)} for photograph in held_out]
 
 
 def centre(photograph: np.ndarray, side: int) -> torch.Tensor:

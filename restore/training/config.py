@@ -9,7 +9,7 @@ from itertools import pairwise
 from typing import Any
 
 from restore import backbones, networks
-from restore.training.base import Objective
+from restore.training.base import Objective, Photographs
 from restore.training.classify import Classify
 from restore.training.optim import OPTIMIZERS, SCHEDULES
 
@@ -40,7 +40,11 @@ class Config:
         ema: Decay of the averaged weights, which are the ones validated and exported.
         precision: ``"bf16"`` (autocast) or ``"fp32"``.
         compile: Whether torch compiles the network.
+        data: ``"resident"``: photographs are decoded once and stay in the device's memory, where they are cropped and damaged too;
+            ``"workers"``: they are decoded, cropped and damaged by processes that work ahead.
+        workers: How many processes that is.
         licence: Which photographs of a manifest: ``"open"`` or ``"any"``.
+        tier: Highest tier of a manifest that is taken: a number, or ``"any"``.
         start: A checkpoint or weight file whose parameters the run starts from; empty: random.
         seed: Of everything that is drawn.
         log_every: Steps between two lines of the log.
@@ -73,7 +77,10 @@ class Config:
     ema: float = 0.999
     precision: str = "bf16"
     compile: bool = False
+    data: str = "resident"
+    workers: int = 2
     licence: str = "open"
+    tier: str = "any"
     start: str = ""
     seed: int = 0
     log_every: int = 100
@@ -87,7 +94,7 @@ class Config:
         for name in ("steps", "batch", "crop", "log_every", "save_every", "validate_every", "lr", "clip"):
             if not 0 < getattr(self, name) < math.inf:
                 raise ValueError(f"{name} is {getattr(self, name)}; expected a number above 0")
-        for name in ("warmup", "seed", "threads", "weight_decay", "keep"):
+        for name in ("warmup", "seed", "threads", "weight_decay", "keep", "workers"):
             if not 0 <= getattr(self, name) < math.inf:
                 raise ValueError(f"{name} is {getattr(self, name)}; expected 0 or more")
         if not 0 <= self.decay <= 1:
@@ -106,11 +113,16 @@ class Config:
             "precision": ("bf16", "fp32"),
             "optimizer": OPTIMIZERS,
             "schedule": SCHEDULES,
+            "data": ("resident", "workers"),
             "licence": ("open", "any"),
         }
         for name, choices in known.items():
             if getattr(self, name) not in choices:
                 raise ValueError(f"{name} is {getattr(self, name)!r}; expected one of {', '.join(choices)}")
+        if self.tier != "any" and not self.tier.isdecimal():
+            raise ValueError(f"tier is {self.tier!r}; expected a number, or 'any'")
+        if self.data == "workers" and not isinstance(self.objective, Photographs):
+            raise ValueError(f"data is 'workers', which crop photographs; expected 'resident' with {type(self.objective).__name__}")
 
     @property
     def plateau(self) -> int:

@@ -4,8 +4,8 @@ import json
 import math
 import signal
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ import torch
 from PIL import Image
 from torch import nn
 
+from restore import data
 from restore.draws import Draws
 from restore.training.base import Adversarial, Batch, Reading, Source, TrainingError
 from restore.training.checkpoints import State, describe, export, keep_best, read_checkpoint, resume, save, start_from
@@ -75,11 +76,19 @@ def train(
         tell = say if processes.leads else lambda line: None
         state = prepare(config, processes.device)
         resume(config, out, state, tell)
-        size = max(crop for _, crop, _ in config.stages)
-        reading = Reading(source=source, network=state.averaged, size=size, seed=config.seed, licence=config.licence)
+        reading = Reading(
+            source=source,
+            network=state.averaged,
+            size=max(crop for _, crop, _ in config.stages),
+            seed=config.seed,
+            licence=config.licence,
+            tier=config.tier,
+            device=processes.device if config.data == "resident" else None,
+            say=tell,
+        )
         pictures, held_out = config.objective.read(reading)
         held_out = [move(batch, processes.device) for batch in held_out]
-        run = Run(config, out, processes, state, Maker(config, pictures, processes), held_out)
+        run = Run(config, out, processes, state, pictures, held_out)
         count = sum(len(next(iter(batch.values()))) for batch in held_out)
         where = f"{processes.device} of {processes.count} processes" if processes.count > 1 else str(processes.device)
         tell(f"{len(pictures)} pictures to train on, {count} to validate with; step {state.step} of {config.steps}; {where}")
@@ -105,19 +114,18 @@ def prepare(config: Config, device: torch.device) -> State:
 
 @dataclass(frozen=True)
 class Maker:
-    """Makes the batches of this process; the same for the same step."""
+    """Makes the batches of a process on its device; the same for the same step, wherever it is called."""
 
     config: Config
     pictures: Source
     processes: Processes
 
     def __call__(self, step: int) -> Batch:
-        """The batch of a step, on this process's device."""
+        """The batch of a step."""
         crop, numbers = self.config.patch(step)
         numbers, device = self.processes.share(numbers), self.processes.device
         draws = Draws(self.config.seed, numbers, device, step=step)
-        drawn = self.pictures.draw(draws, numbers, crop)
-        return move(self.config.objective.draw(move(drawn, device), draws), device)
+        return self.config.objective.draw(move(self.pictures.draw(draws, numbers, crop), device), draws)
 
 
 @dataclass
@@ -128,8 +136,14 @@ class Run:
     out: Path
     processes: Processes
     state: State
-    make: Maker
+    pictures: Source
     held_out: list[Batch]
+
+    def maker(self, processes: Processes) -> Maker:
+        """Makes the batches of ``processes``: on their device, or on the CPU if workers do it."""
+        if self.config.data == "workers":
+            processes = replace(processes, device=torch.device("cpu"))
+        return Maker(self.config, self.pictures, processes)
 
     def finish(self, say: Callable[[str], None], progress: Callable[[Progress], None] | None) -> Path:
         """Take the steps that are left; see ``train``."""
@@ -140,14 +154,16 @@ class Run:
             (self.out / "config.json").write_text(json.dumps(describe(config), indent=1) + "\n", encoding="utf-8")
         tensorboard = self.out / "tensorboard" if config.tensorboard and leads else None
         log = Log(self.out / "log.jsonl", say, step=state.step, tensorboard=tensorboard) if leads else None
-        with stop_requests() as stopped:
+        workers = config.workers if config.data == "workers" else 0
+        batches = data.batches(self.maker(self.processes), range(state.step, config.steps), workers=workers)
+        with closing(batches), stop_requests() as stopped:  # type: ignore[type-var]
             while state.step < config.steps and not self.processes.any(stopped()):
                 _, numbers = config.patch(state.step)
                 if state.step == config.plateau:
                     pending.read()
                     self.save("plateau.pt")
                 share = learning_rate(config, state.step)
-                pending.add(state.step, self.advance(self.make(state.step), share))
+                pending.add(state.step, self.advance(move(next(batches), self.processes.device), share))
                 state.step += 1
                 average(state.averaged, state.player.network, min(config.ema, state.step / (state.step + 10)))
                 pace.add(len(numbers))
@@ -221,11 +237,9 @@ class Run:
             TrainingError: Always.
         """
         path, (_, numbers) = self.out / "nan-batch.pt", self.config.patch(step)
-        whole = Maker(self.config, self.make.pictures, Processes(device=self.processes.device))
         if self.processes.leads:
-            torch.save(
-                {"step": step, "seed": self.config.seed, "numbers": list(numbers), "batch": move(whole(step), torch.device("cpu"))}, path
-            )
+            batch = move(self.maker(Processes(device=self.processes.device))(step), torch.device("cpu"))
+            torch.save({"step": step, "seed": self.config.seed, "numbers": list(numbers), "batch": batch}, path)
         found = f"loss is {values[0]:g} and its gradient's norm {values[1]:g} at step {step}"
         if len(values) > 2:
             found += f" (the opponent's: {values[2]:g}, {values[3]:g})"

@@ -37,10 +37,10 @@ class Imitate:
 
     def read(self, reading: Reading) -> tuple[Source, list[Batch]]:
         """Pairs of crops; to validate, the centres of eight held-out photographs, through every operator at three strengths."""
-        training, held_out = reading.photographs()
-        pairs = Pairs(data.Crops(training, reading.size), self.operators, self.bank, reading.size, reading.seed)
+        crops, held_out = reading.photographs(8)
+        pairs = Pairs(crops, self.operators, self.bank, reading.size, reading.seed)
         batches = []
-        for photograph in held_out[:8]:
+        for photograph in held_out:
             clean = centre(photograph, 256)
             asked = product(self.operators, (0.1, 0.5, 0.9))
             batches += [{"x": clean, **answer(name, to_uint8(clean)[0], strength)} for name, strength in asked]
@@ -81,7 +81,7 @@ class Pairs:
         seed: Of crops and strengths.
     """
 
-    def __init__(self, crops: data.Crops, operators: Sequence[str], count: int, size: int, seed: int) -> None:
+    def __init__(self, crops: Source, operators: Sequence[str], count: int, size: int, seed: int) -> None:
         total = count * len(operators)
         draws = Draws(seed + 1, range(total))
         self.number = np.repeat([list(OPERATORS).index(name) for name in operators], count)
@@ -121,4 +121,4 @@ def answer(name: str, image: np.ndarray, strength: float) -> Batch:
 
 def to_uint8(x: torch.Tensor) -> np.ndarray:
     """Pictures (N, 3, H, W) in [0, 1] as (N, H, W, 3) uint8."""
-    return np.rint(x.permute(0, 2, 3, 1).numpy() * 255).astype(np.uint8)
+    return np.rint(x.permute(0, 2, 3, 1).cpu().numpy() * 255).astype(np.uint8)

@@ -11,6 +11,7 @@ from torch import nn
 
 from restore import degrade, losses, masks
 from restore.draws import Draws
+from restore.masks.bank import Bank
 from restore.metrics import MetricUnavailable
 from restore.networks.discriminator import PatchDiscriminator
 from restore.training.base import Batch, Photographs, check_names, check_range, psnr
@@ -23,7 +24,7 @@ class Inpaint(Photographs):
     Attributes:
         kinds: Names in ``masks.MASKS`` that holes are drawn from, one or two for each mask.
         area: Smallest and largest share of a crop that its holes take.
-        bank: How many masks are drawn once and then flipped and turned.
+        bank: How many masks are drawn once, and then turned, shifted and united.
         perceptual: Weight of the LPIPS loss beside the L1 in the hole; 0: none.
         features: File of the LPIPS trunk (see ``losses.Perceptual``); needed with ``perceptual``.
         adversarial: Weight of what a discriminator says of the patches that touch the hole (non-saturating: Goodfellow et al. 2014); 0:
@@ -65,11 +66,8 @@ class Inpaint(Photographs):
 
     def draw(self, clean: torch.Tensor, draws: Draws) -> Batch:
         """Cut holes drawn from the bank."""
-        bank = mask_bank(self.kinds, self.area, self.bank, clean.shape[-1])
-        chosen, turns, mirrored = draws.integers(len(bank)), draws.integers(4), draws.integers(2)
-        holes = [np.rot90(bank[i], turn)[:, :: -1 if flip else 1] for i, turn, flip in zip(chosen, turns, mirrored, strict=True)]
-        mask = torch.from_numpy(np.stack(holes)[:, None]).to(clean)  # (N, 1, H, W)
-        return {"clean": clean, "mask": mask}
+        bank = mask_bank(self.kinds, self.area, self.bank, clean.shape[-1], clean.device)
+        return {"clean": clean, "mask": bank.draw(draws)}
 
     def loss(self, network: nn.Module, batch: Batch) -> torch.Tensor:
         """L1 in the hole and, if asked for, LPIPS of the repaired crop."""
@@ -137,14 +135,9 @@ def fill(network: nn.Module, clean: torch.Tensor, kind: str, seed: int) -> tuple
 
 
 @lru_cache(maxsize=4)
-def mask_bank(kinds: tuple[str, ...], area: tuple[float, float], count: int, size: int) -> np.ndarray:
-    """``count`` masks (size, size) bool, the same at each call: a union of draws of one kind or two."""
-    rng = np.random.default_rng(0)
-    bank = np.empty((count, size, size), bool)
-    for mask in bank:
-        chosen = rng.choice(kinds, size=int(rng.integers(1, 3)))
-        mask[:] = masks.draw(tuple(chosen), (size, size), rng=rng, area=area) > 0
-    return bank
+def mask_bank(kinds: tuple[str, ...], area: tuple[float, float], count: int, size: int, device: torch.device) -> Bank:
+    """The bank of a run, drawn once."""
+    return Bank(kinds, area, count, size, device=device)
 
 
 @lru_cache(maxsize=1)

@@ -17,17 +17,18 @@ class Repair(Photographs):
     """Undo what some degradations did, one after the other, without being told which and how strongly.
 
     Attributes:
-        names: Names in ``degrade.DEGRADATIONS``, in the order in which they happen.
-        probabilities: Share of the crops that each happens to: one for all, or one for each.
-        severity: Lowest and highest, 0 to 1, drawn uniformly for each crop and each degradation.
-        clipped: Share of the crops that are clipped and rounded to 8 bits at the end, as a file would hold them.
+        names: Names in ``degrade.DEGRADATIONS``, in the order in which they happen; none: what happens to an old photograph
+            (``degrade.old_photograph``).
+        probabilities: Share of the crops that each name happens to: one for all, or one for each.
+        severity: Lowest and highest of the worst damage of a crop, 0 to 1; each damage has an even share of it.
+        clipped: Share of the crops that are rounded to 8 bits at the end, as a file would hold them.
 
     Raises:
         ValueError: An unknown degradation, another number of probabilities, or a number out of its range.
     """
 
     score = "psnr"
-    names: tuple[str, ...] = ("gaussian_noise",)
+    names: tuple[str, ...] = ()
     probabilities: tuple[float, ...] = (0.5,)
     severity: tuple[float, float] = (0.0, 1.0)
     clipped: float = 1.0
@@ -37,38 +38,39 @@ class Repair(Photographs):
         check_range("objective.clipped", (self.clipped, self.clipped), 1)
 
     def draw(self, clean: torch.Tensor, draws: Draws) -> Batch:
-        """Degrade clean crops."""
-        degraded, _ = mix(clean, draws, self.names, self.probabilities, self.severity)
+        """Damage clean crops; of an old photograph that was black and white the clean one is so too."""
+        clean, damaged, _ = mix(clean, draws, self.names, self.probabilities, self.severity)
         clipped = torch.from_numpy(draws.uniform() < self.clipped).to(clean.device).reshape(-1, 1, 1, 1)
-        return {"clean": clean, "degraded": torch.where(clipped, degrade.quantize(degraded), degraded)}
+        return {"clean": clean, "damaged": torch.where(clipped, degrade.quantize(damaged), damaged)}
 
     def loss(self, network: nn.Module, batch: Batch) -> torch.Tensor:
         """Charbonnier distance to the clean crop."""
-        return losses.charbonnier(restored(network, batch["degraded"]), batch["clean"])
+        return losses.charbonnier(restored(network, batch["damaged"]), batch["clean"])
 
     def validate(self, network: nn.Module, batches: Sequence[Batch]) -> dict[str, float]:
-        """Mean PSNR after each degradation alone at the middle of the severities, and the mean of those; in dB."""
-        scores = {}
-        for name in self.names:
+        """Mean PSNR in dB: of the mixture as in training, and after each degradation alone at the middle of the severities."""
+        severity, scores = float(np.mean(self.severity)), {}
+        for name in ("", *self.names):
             values = []
-            for number, clean in enumerate(batch["clean"] for batch in batches):
-                degraded = degrade.quantize(once(name, clean, number, float(np.mean(self.severity))))
-                values.append(psnr(degrade.quantize(restored(network, degraded)), clean))
-            scores[f"psnr_{name}"] = float(np.mean(values))
-        return {**scores, "psnr": float(np.mean(list(scores.values())))}
+            for number, batch in enumerate(batches):
+                clean, damaged = batch["clean"], batch["clean"]
+                if name:
+                    damaged = once(name, clean, number, severity)
+                else:
+                    clean, damaged, _ = held_out(clean, number, self.names, self.probabilities, self.severity)
+                values.append(psnr(degrade.quantize(restored(network, degrade.quantize(damaged))), clean))
+            scores[f"psnr_{name}" if name else "psnr"] = float(np.mean(values))
+        return scores
 
     def show(self, network: nn.Module, batch: Batch) -> dict[str, torch.Tensor]:
-        """A picture with all of it at the middle of the severities, restored, and as it was."""
-        degraded = batch["clean"]
-        for name in self.names:
-            degraded = once(name, degraded, 0, float(np.mean(self.severity)))
-        degraded = degrade.quantize(degraded)
-        return {"degraded": degraded, "restored": restored(network, degraded), "clean": batch["clean"]}
+        """A damaged picture, restored, and as it was."""
+        clean, damaged, _ = held_out(batch["clean"], 0, self.names, self.probabilities, self.severity)
+        return {"damaged": damaged, "restored": restored(network, degrade.quantize(damaged)), "clean": clean}
 
 
-def restored(network: nn.Module, degraded: torch.Tensor) -> torch.Tensor:
+def restored(network: nn.Module, damaged: torch.Tensor) -> torch.Tensor:
     """What the network makes of pictures (N, 3, H, W) when it is told nothing: a noise level of 0."""
-    return network(degraded, 0.0).float()
+    return network(damaged, 0.0).float()
 
 
 def check_mixture(names: Sequence[str], probabilities: Sequence[float], severity: tuple[float, float]) -> None:
@@ -77,9 +79,10 @@ def check_mixture(names: Sequence[str], probabilities: Sequence[float], severity
     Raises:
         ValueError: It is wrong.
     """
-    check_names("objective.names", names, list(degrade.DEGRADATIONS))
-    if len(probabilities) not in (1, len(names)):
-        raise ValueError(f"objective.probabilities has {len(probabilities)} numbers; expected 1, or {len(names)}, one for each name")
+    if names:
+        check_names("objective.names", names, list(degrade.DEGRADATIONS))
+        if len(probabilities) not in (1, len(names)):
+            raise ValueError(f"objective.probabilities has {len(probabilities)} numbers; expected 1, or {len(names)}, one for each name")
     for probability in probabilities:
         check_range("objective.probabilities", (probability, probability), 1)
     check_range("objective.severity", severity, 1)
@@ -87,26 +90,31 @@ def check_mixture(names: Sequence[str], probabilities: Sequence[float], severity
 
 def mix(
     clean: torch.Tensor, draws: Draws, names: Sequence[str], probabilities: Sequence[float], severity: tuple[float, float]
-) -> tuple[torch.Tensor, torch.Tensor]:
-    """Degrade pictures (N, C, H, W), each by its own choice of ``names``, in their order.
+) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """Damage pictures (N, C, H, W); arguments as ``Repair`` has them.
 
     Returns:
-        The degraded pictures, and where only inpainting helps: (N, 1, H, W), 1 = damaged.
+        What a restorer should come to, what it sees, and where only inpainting helps: (N, 1, H, W), 1 there, else 0.
     """
-    x, damaged = clean, torch.zeros_like(clean[:, :1])
-    chances = list(probabilities) * (len(names) if len(probabilities) == 1 else 1)
-    for name, probability in zip(names, chances, strict=True):
-        row = degrade.DEGRADATIONS[name]
-        chosen = torch.from_numpy(draws.uniform() < probability).to(clean.device).reshape(-1, 1, 1, 1)
-        drawn = row.draw(draws, tuple(clean.shape), draws.uniform(*severity))  # type: ignore[arg-type]
-        x = torch.where(chosen, row.function(x, **drawn), x)
-        if row.mask:
-            damaged = torch.maximum(damaged, (drawn[row.mask] > 0) & chosen)
-    return x, damaged
+    worst = draws.uniform(*severity)
+    with torch.autocast(clean.device.type, enabled=False):
+        if not names:
+            return degrade.old_photograph(clean, draws, severity=worst)
+        chances = list(probabilities) * (len(names) if len(probabilities) == 1 else 1)
+        steps = [{name: chance} for name, chance in zip(names, chances, strict=True)]
+        return clean, *degrade.compose(clean, steps, draws, severity=worst)
+
+
+def held_out(
+    clean: torch.Tensor, number: int, names: Sequence[str], probabilities: Sequence[float], severity: tuple[float, float]
+) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """As ``mix``, for one picture (1, C, H, W); the same for the same ``number`` on every device."""
+    wanted, damaged, mask = mix(clean.cpu(), Draws(0, [number], step=number), names, probabilities, severity)
+    return wanted.to(clean.device), damaged.to(clean.device), mask.to(clean.device)
 
 
 def once(name: str, clean: torch.Tensor, number: int, severity: float) -> torch.Tensor:
-    """Pictures (1, C, H, W) after one degradation; the same for the same ``number`` on every device."""
-    row = degrade.DEGRADATIONS[name]
-    drawn = row.draw(Draws(0, [number]), tuple(clean.shape), severity)  # type: ignore[arg-type]
-    return row.function(clean, **{key: value.to(clean.device) for key, value in drawn.items()})
+    """A picture (1, C, H, W) after one degradation; the same for the same ``number`` on every device."""
+    shape = (clean.shape[0], clean.shape[1], clean.shape[2], clean.shape[3])
+    drawn = degrade.DEGRADATIONS[name].draw(Draws(0, [number]), shape, severity)
+    return degrade.apply(name, clean.cpu(), drawn).to(clean.device)

@@ -9,7 +9,7 @@ from torch import nn
 from restore import degrade, losses
 from restore.draws import Draws
 from restore.training.base import Batch, Photographs, check_range
-from restore.training.repair import check_mixture, mix
+from restore.training.repair import check_mixture, held_out, mix
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -17,9 +17,9 @@ class Segment(Photographs):
     """Mark damage, with a network that gives one logit for each pixel.
 
     Attributes:
-        names: Names in ``degrade.DEGRADATIONS``, in the order in which they happen; some have a mask, the others only make it harder.
-        probabilities: Share of the crops that each happens to: one for all, or one for each.
-        severity: Lowest and highest, 0 to 1, drawn uniformly for each crop and each degradation.
+        names: As for ``Repair``; what has a mask is to be found, the others make that harder.
+        probabilities: As for ``Repair``.
+        severity: As for ``Repair``.
         gamma: Focus of the focal loss on what is still wrong (Lin et al. 2017); 0: cross-entropy.
         dice: Weight of the Dice loss beside it.
 
@@ -28,7 +28,7 @@ class Segment(Photographs):
     """
 
     score = "iou"
-    names: tuple[str, ...] = ("scratches", "gaussian_noise")
+    names: tuple[str, ...] = ()
     probabilities: tuple[float, ...] = (0.5,)
     severity: tuple[float, float] = (0.0, 1.0)
     gamma: float = 2.0
@@ -38,13 +38,13 @@ class Segment(Photographs):
         check_mixture(self.names, self.probabilities, self.severity)
         check_range("objective.gamma", (self.gamma, self.gamma), 10)
         check_range("objective.dice", (self.dice, self.dice), 1e6)
-        if not any(degrade.DEGRADATIONS[name].mask for name in self.names):
+        if self.names and not any(degrade.DEGRADATIONS[name].mask for name in self.names):
             marked = [name for name, row in degrade.DEGRADATIONS.items() if row.mask]
             raise ValueError(f"objective.names is {','.join(self.names)!r}; expected one with a mask among them: {', '.join(marked)}")
 
     def draw(self, clean: torch.Tensor, draws: Draws) -> Batch:
         """Damage crops."""
-        x, mask = mix(clean, draws, self.names, self.probabilities, self.severity)
+        _, x, mask = mix(clean, draws, self.names, self.probabilities, self.severity)
         return {"x": degrade.quantize(x), "mask": mask}
 
     def loss(self, network: nn.Module, batch: Batch) -> torch.Tensor:
@@ -70,5 +70,5 @@ class Segment(Photographs):
 
     def damaged(self, clean: torch.Tensor, number: int) -> tuple[torch.Tensor, torch.Tensor]:
         """A picture (1, C, H, W) damaged as in training, and its mask; the same for the same ``number`` on every device."""
-        x, mask = mix(clean.cpu(), Draws(0, [number]), self.names, self.probabilities, self.severity)
-        return degrade.quantize(x).to(clean.device), mask.to(clean.device)
+        _, x, mask = held_out(clean, number, self.names, self.probabilities, self.severity)
+        return degrade.quantize(x), mask
