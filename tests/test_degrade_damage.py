@@ -101,9 +101,9 @@ def test_ink_covers_and_half_ink_covers_half(photograph):
     mask, zeros = torch.ones(1, 1, *photograph.shape[2:]), torch.zeros(1, 1, *photograph.shape[2:])
     colour, sigma = torch.tensor([[0.1, 0.2, 0.3]]), torch.tensor([0.5])
     ink = colour[..., None, None].expand_as(photograph)
-    whole = damage.marks(photograph, mask, torch.ones(1), colour, sigma, zeros + 1)
+    whole = damage.marks(photograph, mask, torch.ones(1), colour, sigma, torch.ones(1), zeros + 1)
     torch.testing.assert_close(whole, ink)
-    half = damage.marks(photograph, mask, torch.tensor([0.5]), colour, sigma, zeros + 1)
+    half = damage.marks(photograph, mask, torch.tensor([0.5]), colour, sigma, torch.ones(1), zeros + 1)
     torch.testing.assert_close(half, (photograph + ink) / 2)
 
 
@@ -143,9 +143,9 @@ def test_behind_a_tear_is_the_lid(photograph):
     assert torch.equal(torn[..., :59], photograph[..., :59])
 
 
-def test_chips_are_ragged_pieces_of_the_mask():
+def test_frayed_masks_are_ragged_pieces_of_the_mask():
     shape, severity = (3, 3, 128, 128), np.ones(3)
-    chips = damage.Chips("blobs", 1, 3)(Draws(0, range(3)), shape, severity)
+    chips = damage.Frayed(damage.Mask("blobs", 1, 3), 5, 1 / 30, 0.5, 1.1)(Draws(0, range(3)), shape, severity)
     whole = damage.Mask("blobs", 1, 3)(Draws(0, range(3)), shape, severity)
     assert set(chips.unique().tolist()) == {0.0, 1.0}
     assert (chips <= whole).all()

@@ -21,7 +21,7 @@ Colours = tuple[tuple[float, float, float], ...]
 PAPER: Colours = ((0.96, 0.94, 0.9), (0.9, 0.86, 0.78), (0.82, 0.75, 0.63))
 LIGHT: Colours = ((0.97, 0.97, 0.96), (0.88, 0.87, 0.84))
 DARK: Colours = ((0.04, 0.04, 0.05), (0.16, 0.13, 0.11))
-LAYERS: Colours = ((0.45, 0.78, 0.5), (0.95, 0.9, 0.45), (0.55, 0.7, 0.95))
+LAYERS: Colours = ((0.6, 0.76, 0.55), (0.92, 0.88, 0.6), (0.66, 0.75, 0.86))
 """Colour film that is scratched more deeply loses magenta, then cyan: green, yellow; from the base, blue."""
 LID: Colours = ((0.98, 0.98, 0.98), (0.93, 0.92, 0.9), (0.02, 0.02, 0.02), (0.35, 0.35, 0.36))
 PENS: Colours = ((0.08, 0.1, 0.35), (0.06, 0.06, 0.08), (0.3, 0.18, 0.1), (0.55, 0.1, 0.12))
@@ -55,18 +55,29 @@ class Margin:
 
 
 @dataclass(frozen=True)
-class Chips:
-    """(N, 1, H, W), 0 or 1: what is left of ``Mask(kind, fewest, most)`` once its edge is frayed by a field that is rough at all sizes."""
+class Frayed:
+    """(N, 1, H, W), 0 or 1: what is left of a mask once a field that is rough at all sizes has eaten into it.
 
-    kind: str
-    fewest: int
-    most: int
+    Attributes:
+        mask: Draws the mask.
+        cells: How many of the coarsest bites fit along the shorter side.
+        edge: How deep the edge is, as a share of the shorter side.
+        rough: How uneven it becomes.
+        level: From where on a pixel is left, 0.5 at a straight edge, 1 within.
+    """
+
+    mask: Distribution
+    cells: int
+    edge: float
+    rough: float
+    level: float
 
     def __call__(self, draws: Draws, shape: Shape, severity: np.ndarray) -> torch.Tensor:
         """See ``Distribution``."""
-        mask, rough = Mask(self.kind, self.fewest, self.most)(draws, shape, severity), Clouds(5, 6, 0.75)(draws, shape, severity)
-        inside = soften(mask, mask.new_full((len(draws),), min(shape[2:]) / 30), min(shape[2:]) // 12)
-        return ((inside + 0.5 * rough > 1.1) & (mask > 0)).to(mask.dtype)
+        mask, field = self.mask(draws, shape, severity), Clouds(self.cells, 6, 0.75)(draws, shape, severity)
+        sigma = max(0.6, self.edge * min(shape[2:]))
+        inside = soften(mask, mask.new_full((len(draws),), sigma), math.ceil(2.5 * sigma))
+        return ((inside + self.rough * field > self.level) & (mask > 0)).to(mask.dtype)
 
 
 def near(mask: torch.Tensor, reach: int) -> torch.Tensor:
@@ -84,7 +95,13 @@ def core(mask: torch.Tensor) -> torch.Tensor:
 
 
 def marks(
-    x: torch.Tensor, mask: torch.Tensor, opacity: torch.Tensor, colour: torch.Tensor, sigma: torch.Tensor, field: torch.Tensor
+    x: torch.Tensor,
+    mask: torch.Tensor,
+    opacity: torch.Tensor,
+    colour: torch.Tensor,
+    sigma: torch.Tensor,
+    wear: torch.Tensor,
+    field: torch.Tensor,
 ) -> torch.Tensor:
     """Paint over a mask with soft edges, here thicker and there thinner: scratches, dust, ink.
 
@@ -94,10 +111,11 @@ def marks(
         opacity: 0 to 1, (N,).
         colour: (N, 3).
         sigma: Softness (N,) in pixels, at most 1.
+        wear: How uneven the opacity is, (N,): 0 to 1.
         field: Smooth field (N, 1, H, W) of deviation 1.
     """
     share = (soften(core(mask), sigma, 2) * (1 + column(sigma))).clamp(max=1)
-    share = share * column(opacity) * (0.8 + 0.3 * field).clamp(0.15, 1)
+    share = share * column(opacity) * (1 + column(wear) * (field - 0.5)).clamp(0.15, 1)
     return x + share * (channels(colour, x) - x)
 
 
@@ -219,12 +237,13 @@ SIDE, UNEVEN = Uniform(0, 2 * math.pi), Clouds(6, 4, 0.8)
 COVER = Strength(0.12, 1.0)
 
 
-def _marks(kind: str, most: int, colours: Colours, sigma: Uniform) -> Degradation:
+def _marks(mask: Distribution, colours: Colours, sigma: Uniform, wear: Uniform) -> Degradation:
     parameters: dict[str, Distribution] = {
-        "mask": Margin(Mask(kind, 1, most), 2),
+        "mask": Margin(mask, 2),
         "opacity": COVER,
         "colour": Palette(colours),
         "sigma": sigma,
+        "wear": wear,
         "field": UNEVEN,
     }
     return Degradation("damage", marks, parameters, "mask")
@@ -243,11 +262,11 @@ def _missing(mask: Distribution, colours: Colours, rim: Uniform) -> Degradation:
 
 
 ROWS = {
-    "scratches": _marks("scratches", 8, LIGHT + LIGHT + DARK, Uniform(0.35, 0.7)),
-    "film_scratches": _marks("film_scratches", 4, LIGHT + DARK + LAYERS, Uniform(0.4, 0.8)),
-    "dust": _marks("dust", 8, LIGHT + DARK, Uniform(0.35, 0.8)),
-    "text": _marks("text", 5, STAMPS, Uniform(0.3, 0.6)),
-    "handwriting": _marks("handwriting", 5, PENS, Uniform(0.3, 0.6)),
+    "scratches": _marks(Mask("scratches", 1, 8), LIGHT + LIGHT + DARK, Uniform(0.35, 0.7), Uniform(0.2, 0.8)),
+    "film_scratches": _marks(Mask("film_scratches", 1, 4), LIGHT + DARK + LAYERS, Uniform(0.4, 0.8), Uniform(0.3, 0.9)),
+    "dust": _marks(Frayed(Mask("dust", 1, 8), 30, 0.002, 0.3, 0.25), LIGHT + DARK, Uniform(0.35, 0.8), Uniform(0.2, 0.7)),
+    "text": _marks(Mask("text", 1, 5), STAMPS, Uniform(0.3, 0.6), Uniform(0, 0.2)),
+    "handwriting": _marks(Mask("handwriting", 1, 5), PENS, Uniform(0.3, 0.6), Uniform(0.1, 0.4)),
     "cracks": Degradation(
         "damage",
         cracks,
@@ -268,7 +287,7 @@ ROWS = {
         "mask",
     ),
     "tears": _missing(Mask("tears", 1, 4), LID, Uniform(1, 5)),
-    "flakes": _missing(Chips("blobs", 1, 3), PAPER + LIGHT, Uniform(0, 1.5)),
+    "flakes": _missing(Frayed(Mask("blobs", 1, 3), 5, 1 / 30, 0.5, 1.1), PAPER + LIGHT, Uniform(0, 1.5)),
     "stains": Degradation(
         "damage",
         stains,

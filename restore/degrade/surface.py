@@ -133,14 +133,14 @@ def foxing(
         x: Pictures (N, C, H, W) in [0, 1].
         strength: Optical depth (N,) of the darkest, in blue.
         size: Deviation (N,) in pixels of the Gaussian that makes spots of noise.
-        tint: What green absorbs of what blue does, (N,); red absorbs a third of it.
+        tint: What green absorbs of what blue does, (N,); red absorbs less than half of it.
         noise: Standard normal samples (N, 1, H, W).
         field: Where spots grow: smooth (N, 1, H, W) of deviation 1.
     """
     bumps = soften(noise, size, 12) * column(size) * (2 * math.pi**0.5) + 0.6 * field
     spots = 1 - torch.exp(-2 * (bumps - 1.8).clamp(min=0))
-    depth = column(strength) * (spots + 0.35 * soften(spots, 1.5 * size, 16))
-    colour = torch.stack([tint / 3, tint, torch.ones_like(tint)], 1)
+    depth = column(strength) * (0.8 * soften(spots, 0.6 * size, 8) + 0.6 * soften(spots, 2 * size, 20))
+    colour = torch.stack([tint / 2.2, tint, torch.ones_like(tint)], 1)
     return x * torch.exp(-depth * channels(colour, x))
 
 
@@ -160,9 +160,9 @@ ROWS = {
         "surface",
         foxing,
         {
-            "strength": Strength(0.15, 2.2),
+            "strength": Strength(0.15, 1.6),
             "size": Uniform(1.5, 4, log=True),
-            "tint": Uniform(0.45, 0.7),
+            "tint": Uniform(0.45, 0.6),
             "noise": Normal(1),
             "field": Clouds(2, 3),
         },

@@ -21,7 +21,7 @@ class Clouds:
 
     Attributes:
         cells: How many of its coarsest bumps fit along the shorter side.
-        octaves: How many times it is repeated at half the size.
+        octaves: How many times it is repeated at half the size, at most, down to two pixels.
         gain: How strong each is, against the one before it.
     """
 
@@ -31,13 +31,15 @@ class Clouds:
 
     def __call__(self, draws: Draws, shape: Shape, severity: np.ndarray) -> torch.Tensor:
         """See ``Distribution``."""
-        size = shape[2:]
-        out = torch.zeros(len(draws), 1, *size, device=draws.device)
+        size, out, power = shape[2:], torch.zeros(len(draws), 1, *shape[2:], device=draws.device), 0.0
         for octave in range(self.octaves):
-            cells = self.cells * 2**octave
+            cells, share = self.cells * 2**octave, self.gain**octave
+            if octave and cells > min(size) / 2:  # finer than pixels
+                break
             grid = draws.normal(1, *(max(2, math.ceil(cells * edge / min(size))) + 1 for edge in size))
-            out = out + self.gain**octave * F.interpolate(grid, size, mode="bicubic", align_corners=True)
-        return 1.3 * out / math.hypot(*(self.gain**octave for octave in range(self.octaves)))  # 1.3: interpolation takes a quarter
+            out += share * F.interpolate(grid, size, mode="bicubic", align_corners=True)
+            power += share**2
+        return 1.3 * out / power**0.5  # 1.3: interpolation takes a quarter
 
 
 @dataclass(frozen=True)
