@@ -140,3 +140,13 @@ def test_unknown_steps_and_severities_are_refused(photographs):
         compose(photographs, ({"wrinkles": 0.5},), Draws(0, range(9)))
     with pytest.raises(ValueError, match=r"^severity is 1.5; expected 0 to 1$"):
         old_photograph(photographs, Draws(0, range(9)), severity=1.5)
+
+
+@pytest.mark.parametrize("shape", [(2, 1, 1, 1), (2, 3, 7, 3), (2, 3, 1, 40), (2, 1, 33, 20)])
+def test_the_smallest_pictures_grow_old_too(shape):
+    x = torch.rand(shape)
+    for step in range(5):
+        clean, damaged, mask = old_photograph(x, Draws(0, [0, 1], step=step))
+        assert clean.shape == damaged.shape == x.shape
+        assert damaged.isfinite().all()
+        assert mask.shape == (2, 1, *shape[2:])

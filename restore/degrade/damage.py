@@ -197,7 +197,7 @@ def missing(
     inside = soften(mask, spread, 12)
     fibres = soften(noise[:, :1], 0.3 * spread, 4) * 4
     tufts = soften(noise[:, 1:], spread, 12) * 14
-    band = torch.sigmoid(25 * (0.5 + 0.08 * column(rim) * (1 + 0.3 * fibres + 0.3 * tufts).clamp(0, 2) - inside))
+    band = torch.sigmoid(25 * (0.5 + 0.07 * column(rim) * (1 + 0.3 * fibres + 0.3 * tufts).clamp(0.2, 1.35) - inside))
     shadow = torch.exp(-(slope(inside, angle) * 8).clamp(0, 0.35))
     behind = channels(colour, x) * shadow * (1 + 0.02 * tufts + 0.015 * fibres)
     torn = channels(paper, x) * (1 + 0.03 * fibres + 0.02 * noise[:, :1])
