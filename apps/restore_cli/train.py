@@ -1,11 +1,18 @@
 """`restore train`: run a recipe."""
 
+import os
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from restore_cli.base import WrongCall, give_up
+
+if TYPE_CHECKING:
+    from restore.training.log import Progress
 
 
 def train(
@@ -16,16 +23,23 @@ def train(
         typer.Option(
             "--data",
             metavar="DIR",
-            help="Folder of photographs, or of tar shards of them; to classify, a folder for each class, MNIST's folder, or a .npz file.",
+            help="Folder of photographs, or of tar shards of them, a shard (.tar) or a list of either (.txt); "
+            "to classify, a folder for each class, MNIST's folder, or a .npz file.",
         ),
     ] = None,
-    out: Annotated[Path | None, typer.Option("--out", "-o", metavar="RUN", help="Folder of the run; one that holds a run goes on.")] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", "-o", metavar="RUN", help="Folder of the run, else runs/RECIPE; one that holds a run goes on."),
+    ] = None,
     settings: Annotated[
         list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Replace a setting, e.g. lr=1e-4; repeatable.")
     ] = None,
     listed: Annotated[bool, typer.Option("--list", help="Print the recipes and exit.")] = False,
 ) -> None:
-    """Train a network by a recipe, or go on with a run that was stopped."""
+    """Train a network by a recipe, or go on with a run that was stopped.
+
+    Several processes: torchrun --nproc-per-node 2 -m restore_cli train RECIPE --data DIR.
+    """
     from restore.training.recipes import RECIPES
 
     if listed:
@@ -36,10 +50,11 @@ def train(
         raise WrongCall(
             f"recipe {recipe!r} is unknown; expected one of {', '.join(RECIPES)}" if recipe else "no recipe is named; see --list"
         )
-    if data is None or out is None:
-        raise WrongCall(f"no {'--data DIR' if data is None else '--out RUN'} is given; expected both --data DIR and --out RUN")
-    if not data.is_dir() and not (data.suffix == ".npz" and data.is_file()):
-        raise WrongCall(f"no folder {data}; expected --data to name a folder of pictures, or a .npz file")
+    if data is None:
+        raise WrongCall("no --data DIR is given; expected where the pictures are")
+    if not data.is_dir() and not (data.suffix in (".npz", ".tar", ".txt") and data.is_file()):
+        raise WrongCall(f"no folder {data}; expected --data to name a folder of pictures, or a .npz, .tar or .txt file")
+    out = out or Path("runs") / recipe
     if out.exists() and not out.is_dir():
         raise WrongCall(f"output {out} is a file; expected a folder")
     from restore.training import engine
@@ -50,6 +65,30 @@ def train(
     except ValueError as error:
         raise WrongCall(str(error)) from error
     try:
-        engine.train(config, source=data, out=out)
+        with bar() as progress:
+            engine.train(config, source=data, out=out, progress=progress)
     except (engine.TrainingError, ValueError, OSError) as error:
         give_up(" ".join(str(error).split()))
+
+
+@contextmanager
+def bar() -> "Iterator[Callable[[Progress], None] | None]":
+    """A bar with images/s and the time that is left, if standard error is a terminal and this is the process that speaks."""
+    if not sys.stderr.isatty() or os.environ.get("RANK", "0") != "0":
+        yield None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
+    from rich.progress import Progress as Bar
+
+    columns = (BarColumn(), MofNCompleteColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
+    console = Console(stderr=True)
+    with Bar(*columns, console=console, transient=True, redirect_stdout=sys.stdout.isatty(), redirect_stderr=False) as shown:
+        task = shown.add_task("", total=None)
+
+        def report(progress: "Progress") -> None:
+            left = f"{progress.eta_s // 3600:.0f}:{progress.eta_s % 3600 // 60:02.0f}:{progress.eta_s % 60:02.0f}"
+            text = f"{progress.images_per_s:.0f} images/s, {left} left after"
+            shown.update(task, completed=progress.step, total=progress.steps, description=text)
+
+        yield report

@@ -62,9 +62,8 @@ class Reading:
             return data.Resident(training, self.size, self.device), others[:held_out]
         found, kept = data.find(self.source, licence=self.licence, tier=self.tier, min_side=self.size, say=self.say)
         decoded = data.OnDemand(found)
-        return data.Crops(cast(Sequence[np.ndarray], decoded), self.size, decoded.sizes), [
-            photograph.decode() for photograph in kept[:held_out]
-        ]
+        crops = data.Crops(decoded, self.size, decoded.sizes)
+        return crops, [photograph.decode() for photograph in kept[:held_out]]
 
 
 class Objective(Protocol):

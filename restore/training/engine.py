@@ -156,7 +156,7 @@ class Run:
         log = Log(self.out / "log.jsonl", say, step=state.step, tensorboard=tensorboard) if leads else None
         workers = config.workers if config.data == "workers" else 0
         batches = data.batches(self.maker(self.processes), range(state.step, config.steps), workers=workers)
-        with closing(batches), stop_requests() as stopped:  # type: ignore[type-var]
+        with closing(batches), stop_requests() as stopped:
             while state.step < config.steps and not self.processes.any(stopped()):
                 _, numbers = config.patch(state.step)
                 if state.step == config.plateau:
