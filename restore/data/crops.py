@@ -1,12 +1,24 @@
 """Square crops of photographs: where they lie, drawn apart from pixels, and cut out on the CPU."""
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import numpy as np
 import torch
 
 from restore.draws import Draws
+
+
+class Photographs(Protocol):
+    """Arrays (H, W, 3) uint8 by their number: a list, or ``OnDemand``."""
+
+    def __len__(self) -> int:
+        """How many."""
+        ...
+
+    def __getitem__(self, number: int, /) -> np.ndarray:
+        """One of them."""
+        ...
 
 
 class Places(NamedTuple):
@@ -83,9 +95,9 @@ class Crops:
     torch.Size([4, 3, 16, 16])
     """
 
-    def __init__(self, photographs: Sequence[np.ndarray], size: int, sizes: Sequence[tuple[int, int]] | None = None) -> None:
+    def __init__(self, photographs: Photographs, size: int, sizes: Sequence[tuple[int, int]] | None = None) -> None:
         self.photographs = photographs
-        self.windows = Windows([p.shape[:2] for p in photographs] if sizes is None else sizes, size)
+        self.windows = Windows(sizes_of(photographs) if sizes is None else sizes, size)
 
     def __len__(self) -> int:
         """How many photographs are large enough."""
@@ -102,6 +114,11 @@ class Crops:
             patch = np.rot90(self.photographs[number][y : y + size, x : x + size], turns)
             crop[:] = patch[:, ::-1] if mirrored else patch
         return to_tensor(batch)
+
+
+def sizes_of(photographs: Photographs) -> list[tuple[int, int]]:
+    """Rows and columns of photographs that are decoded."""
+    return [photographs[number].shape[:2] for number in range(len(photographs))]
 
 
 def to_tensor(batch: np.ndarray) -> torch.Tensor:

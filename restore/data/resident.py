@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 
-from restore.data.crops import Windows
+from restore.data.crops import Photographs, Windows, sizes_of
 from restore.draws import Draws
 
 
@@ -27,12 +27,12 @@ class Resident:
 
     def __init__(
         self,
-        photographs: Sequence[np.ndarray],
+        photographs: Photographs,
         size: int,
         device: str | torch.device = "cpu",
         sizes: Sequence[tuple[int, int]] | None = None,
     ) -> None:
-        self.windows = Windows([p.shape[:2] for p in photographs] if sizes is None else sizes, size)
+        self.windows = Windows(sizes_of(photographs) if sizes is None else sizes, size)
         areas = self.windows.sizes.prod(axis=1)
         self.starts = np.cumsum(areas) - areas  # of each photograph, in pixels
         self.pixels = torch.empty(int(areas.sum()), 3, dtype=torch.uint8, device=device)

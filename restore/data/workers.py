@@ -3,7 +3,7 @@
 import multiprocessing
 import signal
 import traceback
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
@@ -52,7 +52,7 @@ class OnDemand:
         return picture
 
 
-def batches(make: Callable[[int], T], steps: Iterable[int], *, workers: int) -> Iterator[T]:
+def batches(make: Callable[[int], T], steps: Iterable[int], *, workers: int) -> Generator[T, None, None]:
     """Make the batch of each step, in the order of the steps, ``workers`` processes working ahead.
 
     The batches are the same for any number of workers if ``make`` depends on the step alone. Each process works with one thread. Closing
@@ -131,4 +131,5 @@ class Steps(Dataset[Any], Generic[T]):
         try:
             return self.make(step)
         except Exception as error:
-            return Failure(f"the batch of step {step} cannot be made: {error or type(error).__name__}", traceback.format_exc())
+            reason = " ".join(str(error).split()) or type(error).__name__
+            return Failure(f"the batch of step {step} cannot be made: {reason}", traceback.format_exc())
