@@ -22,7 +22,7 @@ PAPER: Colours = ((0.96, 0.94, 0.9), (0.9, 0.86, 0.78), (0.82, 0.75, 0.63))
 LIGHT: Colours = ((0.97, 0.97, 0.96), (0.88, 0.87, 0.84))
 DARK: Colours = ((0.04, 0.04, 0.05), (0.16, 0.13, 0.11))
 LAYERS: Colours = ((0.6, 0.76, 0.55), (0.92, 0.88, 0.6), (0.66, 0.75, 0.86))
-"""Colour film that is scratched more deeply loses magenta, then cyan: green, yellow; from the base, blue."""
+"""Where the emulsion is scratched: cinema prints lose magenta first, then cyan (green, yellow), slides the yellow layer (blue)."""
 LID: Colours = ((0.98, 0.98, 0.98), (0.93, 0.92, 0.9), (0.02, 0.02, 0.02), (0.35, 0.35, 0.36))
 PENS: Colours = ((0.08, 0.1, 0.35), (0.06, 0.06, 0.08), (0.3, 0.18, 0.1), (0.55, 0.1, 0.12))
 STAMPS: Colours = ((1.0, 0.55, 0.1), (0.98, 0.35, 0.12), (0.98, 0.98, 0.96), (0.05, 0.05, 0.06), (1.0, 0.9, 0.35))
