@@ -159,7 +159,6 @@ def test_the_choices_are_those_of_the_library():
         ("demo -o a.png", "output a.png is a file; expected a folder"),
         ("train", "no recipe is named; see --list"),
         ("train magic", "recipe 'magic' is unknown; expected one of denoise"),
-        ("train denoise --data in", "no --out RUN is given"),
         ("train denoise --out run", "no --data DIR is given"),
         ("train denoise --data none --out run", "no folder none"),
         ("train denoise --data in --out a.png", "output a.png is a file"),

@@ -217,7 +217,7 @@ def test_the_detector_learns_and_tells_where(folder, tmp_path):
     train(tiny(objective, steps=60, lr=3e-3, log_every=20, validate_every=60, ema=0.9, crop=64), folder, tmp_path)
     last, losses_ = records(tmp_path)[-1], [r["loss"] for r in records(tmp_path) if "loss" in r]
     assert losses_[-1] < 0.8 * losses_[0]
-    assert last["iou"] > 0.15  # of everything marked it would be 0.06
+    assert last["iou"] > 0.25  # with everything marked it would be 0.16
 
 
 def test_scores_of_a_detector_against_metrics(folder, monkeypatch):

@@ -1,6 +1,7 @@
 """Runs that are killed, resumed, changed, shared among processes, watched."""
 
 import dataclasses
+import io
 import json
 import os
 import random
@@ -13,6 +14,8 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from restore_cli import main
+from restore_cli.train import bar
 from skimage import data as photographs
 
 from restore.draws import Draws
@@ -21,7 +24,7 @@ from restore.training.base import Reading
 from restore.training.checkpoints import State, keep_best
 from restore.training.config import override
 from restore.training.denoise import Denoise
-from restore.training.log import Log, Pace
+from restore.training.log import Log, Pace, Progress
 from restore.training.optim import Player, rate
 from restore.training.processes import Processes, together
 from restore.training.recipes import RECIPES
@@ -321,6 +324,39 @@ def test_tensorboard(folder, tmp_path):
     ours = [(r["step"], r["loss"]) for r in records(tmp_path) if "loss" in r]
     assert [(e.step, e.value) for e in events.Scalars("loss")] == [(step, pytest.approx(loss)) for step, loss in ours]
     assert {"psnr_25", "lr", "images_per_s"} <= set(events.Tags()["scalars"])
+
+
+# the command
+
+
+def test_a_run_of_the_command_is_put_under_its_recipe(folder, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SystemExit) as stopped:
+        main(["train", "denoise", "--data", str(folder), *settings(tiny(steps=2, log_every=1))])
+    assert not stopped.value.code
+    assert [r["step"] for r in records(tmp_path / "runs" / "denoise")] == [1, 2, 2]
+    assert "step 2 of 2" in capsys.readouterr().out
+
+
+class Terminal(io.StringIO):
+    def isatty(self):
+        return True
+
+
+def test_a_terminal_sees_a_bar(monkeypatch):
+    with bar() as report:
+        assert report is None
+    monkeypatch.setattr(sys, "stderr", Terminal())
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setenv("COLUMNS", "120")
+    with bar() as report:
+        report(Progress(step=30, steps=1000, images_per_s=12.4, eta_s=3725.0))
+    seen = sys.stderr.getvalue()
+    assert "30/1000" in seen
+    assert "12 images/s, 1:02:05 left after" in seen
+    monkeypatch.setenv("RANK", "1")
+    with bar() as report:
+        assert report is None
 
 
 # where pictures come from
