@@ -224,6 +224,45 @@ def test_memory_that_runs_out_is_passed_on(error: Exception, monkeypatch: pytest
         Runtime(network(), device="cpu")(IMAGE, 0.1)
 
 
+MEMORY = """
+    import resource, numpy, torch
+    from restore import networks
+    from restore.runtime import Runtime
+    from restore.tiling import tiled
+    torch.set_num_threads(THREADS)
+    runner = Runtime(networks.build("restoration", {"widths": [32, 32], "down": [1, 1], "up": [1, 1]}), device="cpu", runtime="openvino")
+    picture = numpy.random.default_rng(0).random((1024, 1024, 3), numpy.float32)
+    runner(picture[:64, :64], 0.1)
+    sizes = []
+    def run(part):
+        sizes.append(len(part))
+        return runner(part, 0.1)
+    virtual = int(open("/proc/self/statm").read().split()[0]) * resource.getpagesize()
+    resource.setrlimit(resource.RLIMIT_AS, (virtual + 150 * 2**20, resource.RLIM_INFINITY))
+    result = tiled(run, picture, tile=1024, halo=runner.halo, multiple_of=runner.multiple_of)
+    resource.setrlimit(resource.RLIMIT_AS, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+    assert sizes[0] == 1024 and sizes[-1] < 1024, sizes
+    assert runner.engine == "openvino"
+    numpy.testing.assert_allclose(result, runner(picture, 0.1), atol=1e-5)
+    """
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="limits memory as Linux does")
+@pytest.mark.parametrize("threads", [1, 2])
+def test_tiles_shrink_where_memory_is_short(threads: int, tmp_path: Path) -> None:
+    result = run(f"THREADS = {threads}\n" + "\n".join(line.removeprefix("    ") for line in MEMORY.splitlines()), tmp_path)
+    assert result.returncode == 0, result.stderr
+
+
+def test_other_failures_are_passed_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    runner = Runtime(network(), device="cpu", runtime="openvino")
+    expected = runner(IMAGE, 0.1)
+    with pytest.raises(RuntimeError, match="shape") as raised:
+        runner(IMAGE[..., :2], 0.1)
+    assert not isinstance(raised.value, MemoryError)
+    np.testing.assert_array_equal(runner(IMAGE, 0.1), expected)
+
+
 def test_the_cache_is_used(own_cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     expected = Runtime(network(), device="cpu", runtime="openvino")(IMAGE, 0.1)
     (file,) = own_cache.iterdir()

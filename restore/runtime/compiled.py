@@ -54,14 +54,27 @@ class Compiled:
         self._lock = threading.Lock()
 
     def __call__(self, image: np.ndarray, others: tuple[np.ndarray | float, ...]) -> np.ndarray:
-        """Run it: a picture (H, W, 3) float32 and numbers or maps (H, W, 1) float32 -> (H, W, 3) float32."""
-        request = self.prepare(others).create_infer_request()
-        output = request.infer([_input(value) for value in (image, *others)], share_inputs=True)[0]  # (1, 3, H, W)
+        """Run it: a picture (H, W, 3) float32 and numbers or maps (H, W, 1) float32 -> (H, W, 3) float32.
+
+        Raises:
+            MemoryError: There is not enough.
+        """
+        model, inputs = self.prepare(others), [_input(value) for value in (image, *others)]
+        try:
+            output = model.create_infer_request().infer(inputs, share_inputs=True)[0]  # (1, 3, H, W)
+        except RuntimeError as error:
+            self._models.pop(_signature(others), None)  # what failed once fails for ever
+            if "allocate" in str(error):
+                raise MemoryError(f"OpenVINO has no memory for {image.shape[1]}x{image.shape[0]} pixels") from error
+            raise
+        if output.shape[2:] != image.shape[:2]:  # on one thread OpenVINO loses its own errors
+            self._models.pop(_signature(others), None)
+            raise MemoryError(f"OpenVINO gave no result for {image.shape[1]}x{image.shape[0]} pixels; most likely it had no memory")
         return np.ascontiguousarray(output[0].transpose(1, 2, 0))
 
     def prepare(self, others: tuple[np.ndarray | float, ...]) -> Any:
         """The compiled network for conditions like ``others``: one that is there, one from the cache, or a new one."""
-        signature = tuple((value.dtype.name, value.shape[1:2]) for value in map(_input, others))
+        signature = _signature(others)
         with self._lock:
             if signature not in self._models:
                 self._models[signature] = self._compile(signature)
@@ -117,6 +130,10 @@ def core() -> Any:
 def capabilities() -> list[str]:
     """What the CPU can do, e.g. "FP32", "BF16"."""
     return core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+
+
+def _signature(others: tuple[np.ndarray | float, ...]) -> Signature:
+    return tuple((value.dtype.name, value.shape[1:2]) for value in map(_input, others))
 
 
 def _input(value: np.ndarray | float) -> np.ndarray:
