@@ -265,9 +265,9 @@ def test_scores_and_pictures_are_the_same_at_each_call(recipe):
     objective, batch = ON_PHOTOGRAPHS[recipe], {"clean": torch.rand(1, 3, 64, 64)}
     objective = dataclasses.replace(objective, features="") if isinstance(objective, Inpaint) else objective
     with torch.no_grad():
-        scores, shown = objective.validate(identity, [batch, batch]), objective.show(identity, batch)
+        scores, shown = objective.validate(identity, [batch, batch]), objective.show(identity, batch, 1)
         assert scores == objective.validate(identity, [batch, batch])
-        assert all(torch.equal(x, objective.show(identity, batch)[caption]) for caption, x in shown.items())
+        assert all(torch.equal(x, objective.show(identity, batch, 1)[caption]) for caption, x in shown.items())
     assert objective.score in scores
     assert len(shown) == 3
     assert all(x.shape in ((1, 3, 64, 64), (1, 1, 64, 64)) for x in shown.values())

@@ -1,6 +1,6 @@
 """What the engine asks of an objective and of what it reads; and what the objectives have in common."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
@@ -73,6 +73,11 @@ class Objective(Protocol):
     """
 
     @property
+    def task(self) -> str:
+        """What its networks are for: a key of ``restore.tasks.TASKS``, "classify", "repair" or "segment"."""
+        ...
+
+    @property
     def score(self) -> str:
         """The key of what ``validate`` returns that the best checkpoints are chosen by; higher is better."""
         ...
@@ -89,12 +94,12 @@ class Objective(Protocol):
         """Run the network on a batch; one number to minimise, the mean over the samples."""
         ...
 
-    def validate(self, network: nn.Module, batches: Sequence[Batch]) -> dict[str, float]:
+    def validate(self, network: nn.Module, batches: Iterable[Batch]) -> dict[str, float]:
         """Scores on held-out pictures; the same at each call."""
         ...
 
-    def show(self, network: nn.Module, batch: Batch) -> dict[str, torch.Tensor]:
-        """Caption -> (1, C, H, W) in [0, 1]: what the network is given, what it makes of it, what is wanted; empty: nothing to see."""
+    def show(self, network: nn.Module, batch: Batch, number: int) -> dict[str, torch.Tensor]:
+        """What the network is given of the ``number``-th batch, what it makes of it, what is wanted: caption -> (1, C, H, W) in [0, 1]."""
         ...
 
 
@@ -133,7 +138,11 @@ class Photographs:
     def read(self, reading: Reading) -> tuple[Source, list[Batch]]:
         """Random crops of a folder's photographs; the centres of the first 24 that are held out, as ``clean`` (1, 3, h, w)."""
         crops, held_out = reading.photographs(self.pictures)
-        return crops, [{"clean": centre(photograph, self.side)} for photograph in held_out]
+        return crops, [batch for photograph in held_out for batch in self.questions(photograph, self.side)]
+
+    def questions(self, photograph: np.ndarray, side: int) -> list[Batch]:
+        """What to validate with, from one photograph (H, W, 3) uint8: its centre, at most ``side`` pixels a side, as ``clean``."""
+        return [{"clean": centre(photograph, side)}]
 
 
 def centre(photograph: np.ndarray, side: int) -> torch.Tensor:

@@ -166,5 +166,5 @@ def export(path: Path, averaged: nn.Module) -> None:
 
 
 def describe(config: Config) -> dict[str, Any]:
-    """The configuration as JSON values."""
-    return dataclasses.asdict(config)
+    """The configuration as JSON values, and the task that its networks are for."""
+    return {"task": config.objective.task, **dataclasses.asdict(config)}

@@ -1,6 +1,6 @@
 """The objective of the classifiers: name what a picture shows."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -36,6 +36,7 @@ class Classify:
         ValueError: A number is out of its range, or the padding is unknown.
     """
 
+    task = "classify"
     score = "accuracy"
     shift: int = 0
     padding: str = "zeros"
@@ -88,7 +89,7 @@ class Classify:
             loss = loss + self.l2 / 2 * torch.stack([p.square().sum() for p in weights.values()]).sum()
         return loss
 
-    def validate(self, network: nn.Module, batches: Sequence[Batch]) -> dict[str, float]:
+    def validate(self, network: nn.Module, batches: Iterable[Batch]) -> dict[str, float]:
         """Share of the pictures, in per cent, whose class has the largest logit; and the cross-entropy."""
         logits = torch.cat([network(prepare(network, batch)).float() for batch in batches])
         labels = torch.cat([batch["label"] for batch in batches])
@@ -97,7 +98,7 @@ class Classify:
             "cross_entropy": float(F.cross_entropy(logits, labels)),
         }
 
-    def show(self, network: nn.Module, batch: Batch) -> dict[str, torch.Tensor]:
+    def show(self, network: nn.Module, batch: Batch, number: int) -> dict[str, torch.Tensor]:
         """Nothing: a label is no picture."""
         return {}
 

@@ -1,6 +1,6 @@
 """The objective of the denoiser: remove white Gaussian noise of a known level."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -24,6 +24,7 @@ class Denoise(Photographs):
         ValueError: A range is not within its bounds.
     """
 
+    task = "denoise"
     score = "psnr_25"
     sigma: tuple[float, float] = (0.0, 75.0)
     clipped: float = 0.3
@@ -43,7 +44,7 @@ class Denoise(Photographs):
         """Charbonnier distance to the clean crop."""
         return losses.charbonnier(network(batch["noisy"], batch["level"]).float(), batch["clean"])
 
-    def validate(self, network: nn.Module, batches: Sequence[Batch]) -> dict[str, float]:
+    def validate(self, network: nn.Module, batches: Iterable[Batch]) -> dict[str, float]:
         """Mean PSNR at sigma 15, 25, 50 in float and 50 clipped to 8 bits."""
         scores = {}
         for sigma, clipped in ((15, False), (25, False), (50, False), (50, True)):
@@ -55,9 +56,9 @@ class Denoise(Photographs):
             scores[f"psnr_{sigma}{'_8bit' if clipped else ''}"] = float(np.mean(values))
         return scores
 
-    def show(self, network: nn.Module, batch: Batch) -> dict[str, torch.Tensor]:
+    def show(self, network: nn.Module, batch: Batch, number: int) -> dict[str, torch.Tensor]:
         """A picture with noise of sigma 50, denoised, and as it was."""
-        noisy = add_noise(batch["clean"], 50, 0)
+        noisy = add_noise(batch["clean"], 50, number)
         return {"sigma 50": noisy, "denoised": network(noisy, 50 / 255).float(), "clean": batch["clean"]}
 
 

@@ -216,8 +216,8 @@ class Run:
         config, averaged, step = self.config, self.state.averaged.eval(), self.state.step
         with torch.autocast(self.processes.device.type, torch.bfloat16, enabled=config.precision == "bf16"):
             scores = config.objective.validate(averaged, self.held_out)
-            shown = self.held_out[:: max(1, len(self.held_out) // 4)][:4]
-            rows = [row for row in (config.objective.show(averaged, batch) for batch in shown) if row]
+            shown = range(0, len(self.held_out), max(1, len(self.held_out) // 4))[:4]
+            rows = [row for row in (config.objective.show(averaged, self.held_out[i], i) for i in shown) if row]
         log({"step": step, **{key: round(value, 4) for key, value in scores.items()}})
         if rows:
             (self.out / "pictures").mkdir(exist_ok=True)

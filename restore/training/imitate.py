@@ -1,6 +1,6 @@
 """The objective of the learned filters: do to a crop what a slow operator does to it."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import product
 
@@ -26,6 +26,7 @@ class Imitate:
         ValueError: An unknown operator, or an empty bank.
     """
 
+    task = "filter"
     score = "psnr"
     operators: tuple[str, ...] = tuple(OPERATORS)
     bank: int = 2000
@@ -39,12 +40,13 @@ class Imitate:
         """Pairs of crops; to validate, the centres of eight held-out photographs, through every operator at three strengths."""
         crops, held_out = reading.photographs(8)
         pairs = Pairs(crops, self.operators, self.bank, reading.size, reading.seed)
-        batches = []
-        for photograph in held_out:
-            clean = centre(photograph, 256)
-            asked = product(self.operators, (0.1, 0.5, 0.9))
-            batches += [{"x": clean, **answer(name, to_uint8(clean)[0], strength)} for name, strength in asked]
-        return pairs, batches
+        return pairs, [batch for photograph in held_out for batch in self.questions(photograph, 256)]
+
+    def questions(self, photograph: np.ndarray, side: int) -> list[Batch]:
+        """The centre of a photograph, through every operator at three strengths."""
+        clean = centre(photograph, side)
+        asked = product(self.operators, (0.1, 0.5, 0.9))
+        return [{"x": clean, **answer(name, to_uint8(clean)[0], strength)} for name, strength in asked]
 
     def draw(self, drawn: Batch, draws: Draws) -> Batch:
         """The pairs as they are."""
@@ -54,7 +56,7 @@ class Imitate:
         """Charbonnier distance to what the operator gave."""
         return losses.charbonnier(network(batch["x"], batch["operator"], batch["strength"]).float(), batch["target"])
 
-    def validate(self, network: nn.Module, batches: Sequence[Batch]) -> dict[str, float]:
+    def validate(self, network: nn.Module, batches: Iterable[Batch]) -> dict[str, float]:
         """Mean PSNR against each operator, in dB, and the mean of those."""
         values: dict[str, list[float]] = {}
         for batch in batches:
@@ -64,7 +66,7 @@ class Imitate:
         means = {name: float(np.mean(scores)) for name, scores in values.items()}
         return {**means, "psnr": float(np.mean(list(means.values())))}
 
-    def show(self, network: nn.Module, batch: Batch) -> dict[str, torch.Tensor]:
+    def show(self, network: nn.Module, batch: Batch, number: int) -> dict[str, torch.Tensor]:
         """A picture, what the network makes of it, and what the operator does."""
         result = network(batch["x"], batch["operator"], batch["strength"]).float()
         return {"picture": batch["x"], "imitated": result, list(OPERATORS)[int(batch["operator"])]: batch["target"]}

@@ -1,6 +1,6 @@
 """The objective of the inpainting networks: fill holes."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -41,6 +41,7 @@ class Inpaint(Photographs):
         ValueError: An unknown kind of mask, or a number out of its range.
     """
 
+    task = "inpaint"
     score = "psnr_medium"
     kinds: tuple[str, ...] = ("strokes", "scratches", "text")
     area: tuple[float, float] = (0.10, 0.35)
@@ -107,7 +108,7 @@ class Inpaint(Photographs):
                 loss = loss + self.r1 * self.r1_every * losses.r1(opponent(pictures)[0], pictures)
         return loss
 
-    def validate(self, network: nn.Module, batches: Sequence[Batch]) -> dict[str, float]:
+    def validate(self, network: nn.Module, batches: Iterable[Batch]) -> dict[str, float]:
         """Mean PSNR in the hole for thin, medium and large holes; LPIPS too where its trunk is at hand."""
         scores = {}
         for kind in ("thin", "medium", "large"):
@@ -122,9 +123,9 @@ class Inpaint(Photographs):
                 scores[f"lpips_{kind}"] = float(np.mean(distances))
         return scores
 
-    def show(self, network: nn.Module, batch: Batch) -> dict[str, torch.Tensor]:
+    def show(self, network: nn.Module, batch: Batch, number: int) -> dict[str, torch.Tensor]:
         """A picture with medium holes in white, filled, and as it was."""
-        mask, repaired = fill(network, batch["clean"], "medium", 0)
+        mask, repaired = fill(network, batch["clean"], "medium", number)
         return {"medium": batch["clean"].masked_fill(mask > 0, 1), "filled": repaired, "clean": batch["clean"]}
 
 

@@ -1,6 +1,6 @@
 """The objective of the restorers: undo any mixture of degradations."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -27,6 +27,7 @@ class Repair(Photographs):
         ValueError: An unknown degradation, another number of probabilities, or a number out of its range.
     """
 
+    task = "repair"
     score = "psnr"
     names: tuple[str, ...] = ()
     probabilities: tuple[float, ...] = (0.5,)
@@ -47,7 +48,7 @@ class Repair(Photographs):
         """Charbonnier distance to the clean crop."""
         return losses.charbonnier(restored(network, batch["damaged"]), batch["clean"])
 
-    def validate(self, network: nn.Module, batches: Sequence[Batch]) -> dict[str, float]:
+    def validate(self, network: nn.Module, batches: Iterable[Batch]) -> dict[str, float]:
         """Mean PSNR in dB: of the mixture as in training, and after each degradation alone at the middle of the severities."""
         severity, scores = float(np.mean(self.severity)), {}
         for name in ("", *self.names):
@@ -62,9 +63,9 @@ class Repair(Photographs):
             scores[f"psnr_{name}" if name else "psnr"] = float(np.mean(values))
         return scores
 
-    def show(self, network: nn.Module, batch: Batch) -> dict[str, torch.Tensor]:
+    def show(self, network: nn.Module, batch: Batch, number: int) -> dict[str, torch.Tensor]:
         """A damaged picture, restored, and as it was."""
-        clean, damaged, _ = held_out(batch["clean"], 0, self.names, self.probabilities, self.severity)
+        clean, damaged, _ = held_out(batch["clean"], number, self.names, self.probabilities, self.severity)
         return {"damaged": damaged, "restored": restored(network, degrade.quantize(damaged)), "clean": clean}
 
 

@@ -1,6 +1,6 @@
 """The objective of the detectors: mark the damage that only inpainting can repair."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import torch
@@ -27,6 +27,7 @@ class Segment(Photographs):
         ValueError: An unknown degradation, none with a mask, another number of probabilities, or a number out of its range.
     """
 
+    task = "segment"
     score = "iou"
     names: tuple[str, ...] = ()
     probabilities: tuple[float, ...] = (0.5,)
@@ -53,7 +54,7 @@ class Segment(Photographs):
         loss = losses.focal(logits, batch["mask"], gamma=self.gamma, alpha=None)
         return loss + self.dice * losses.dice(logits, batch["mask"]) if self.dice else loss
 
-    def validate(self, network: nn.Module, batches: Sequence[Batch]) -> dict[str, float]:
+    def validate(self, network: nn.Module, batches: Iterable[Batch]) -> dict[str, float]:
         """Intersection over union, precision and recall, over the pixels of all pictures; 1 where there is nothing to count."""
         right = found = wanted = 0.0
         for number, batch in enumerate(batches):
@@ -63,9 +64,9 @@ class Segment(Photographs):
         scores = {"iou": (right, found + wanted - right), "precision": (right, found), "recall": (right, wanted)}
         return {name: part / whole if whole else 1.0 for name, (part, whole) in scores.items()}
 
-    def show(self, network: nn.Module, batch: Batch) -> dict[str, torch.Tensor]:
+    def show(self, network: nn.Module, batch: Batch, number: int) -> dict[str, torch.Tensor]:
         """A damaged picture, how sure the network is of damage, and the damage."""
-        x, mask = self.damaged(batch["clean"], 0)
+        x, mask = self.damaged(batch["clean"], number)
         return {"damaged": x, "found": network(x).float().sigmoid(), "damage": mask}
 
     def damaged(self, clean: torch.Tensor, number: int) -> tuple[torch.Tensor, torch.Tensor]:
