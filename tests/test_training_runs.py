@@ -5,6 +5,7 @@ import io
 import json
 import os
 import random
+import signal
 import subprocess
 import sys
 import time
@@ -63,10 +64,11 @@ def assert_equal_states(a, b, **tolerance):
             torch.testing.assert_close(value, b[part][key], **{"rtol": 0, "atol": 0, **tolerance})
 
 
-def start(*arguments):
+def start(*arguments, start_new_session=False):
     """A Python process that finds this checkout."""
     environment = {**os.environ, "PYTHONPATH": f"{ROOT}{os.pathsep}{ROOT / 'apps'}", "OMP_NUM_THREADS": "1"}
-    return subprocess.Popen([sys.executable, *arguments], env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
+    return subprocess.Popen([sys.executable, *arguments], env=environment, start_new_session=start_new_session, **pipes)
 
 
 def settings(config):
@@ -109,6 +111,22 @@ def test_two_processes_equal_one_with_the_double_batch(folder, tmp_path):
     for ours, theirs in zip(records(tmp_path / "one"), records(tmp_path / "two"), strict=True):
         assert theirs == pytest.approx(ours, abs=1e-5 if "loss" in ours else 1e-2)
     assert len((tmp_path / "two" / "log.jsonl").read_text().splitlines()) == 5
+
+
+@pytest.mark.slow
+def test_ctrl_c_stops_all_processes_at_one_step(folder, tmp_path):
+    """A terminal sends it to torchrun and to its processes, and torchrun sends another signal to those."""
+    config = tiny(steps=100_000, log_every=1)
+    command = ("train", "denoise", "--data", folder, "--out", tmp_path, *settings(config))
+    launch = ("-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "-m", "restore_cli")
+    with start(*launch, *command, start_new_session=True) as process:
+        while not (tmp_path / "log.jsonl").exists() and process.poll() is None:
+            time.sleep(0.01)
+        os.killpg(process.pid, signal.SIGINT)
+        output = process.stdout.read()
+    step = engine.read_checkpoint(tmp_path / "checkpoint.pt")["step"]
+    assert f"stopped at step {step} of 100000" in output
+    assert records(tmp_path)[-1]["step"] in (step, step - 1)
 
 
 def test_processes_share_what_one_would_have(monkeypatch):

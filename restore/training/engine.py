@@ -156,7 +156,8 @@ class Run:
         log = Log(self.out / "log.jsonl", say, step=state.step, tensorboard=tensorboard) if leads else None
         workers = config.workers if config.data == "workers" else 0
         batches = data.batches(self.maker(self.processes), range(state.step, config.steps), workers=workers)
-        with closing(batches), stop_requests() as stopped:
+        # to several processes, torchrun sends on the signal that the terminal has sent already
+        with closing(batches), stop_requests(patient=self.processes.count > 1) as stopped:
             while state.step < config.steps and not self.processes.any(stopped()):
                 _, numbers = config.patch(state.step)
                 if state.step == config.plateau:
@@ -322,15 +323,16 @@ def move(batch: Any, device: torch.device) -> Any:
 
 
 @contextmanager
-def stop_requests() -> Iterator[Callable[[], bool]]:
-    """Turn the first Ctrl-C or SIGTERM into a request that the loop reads; the second ends the process as usual."""
+def stop_requests(*, patient: bool = False) -> Iterator[Callable[[], bool]]:
+    """Turn the first Ctrl-C or SIGTERM into a request that the loop reads; the second ends the process as usual, unless it is patient."""
     requested: list[int] = []
     previous: dict[int, Any] = {}
 
     def request(number: int, frame: object) -> None:
         requested.append(number)
         for signum, handler in previous.items():
-            signal.signal(signum, handler)
+            if not patient:
+                signal.signal(signum, handler)
 
     try:
         for signum in (int(signal.SIGINT), int(signal.SIGTERM)):
