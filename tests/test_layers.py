@@ -30,9 +30,9 @@ SIDEWAYS = {
     "degrade": ["base", "blur", "noise", "sampling", "jpeg", "codec", "tone", "surface", "damage", "composition"],
     "masks": ["base", "lines", "cracks", "shapes", "marks", "lama", "files", "draw", "bank"],
     "losses": ["base", "distance", "structural", "frequency", "variation", "perceptual", "adversarial", "segmentation", "classification"],
-    "training": "optim processes log denoise inpaint classify imitate repair segment config checkpoints recipes engine".split(),
+    "training": "optim processes log denoise inpaint classify imitate repair segment config checkpoints recipes engine evaluation".split(),
     "runtime": ["cache", "eager", "compiled"],
-    "restore_cli": ["base", "photos", "demo", "classify", "explain", "filters", "models", "backbones", "train", "web"],
+    "restore_cli": ["base", "photos", "demo", "classify", "explain", "filters", "degrade", "models", "backbones", "train", "evaluate", "web"],
     "restore_web": ["base", "page"],
 }
 """Package -> its files, of which each may import those before it, where that is more than ``base``."""
@@ -47,7 +47,8 @@ HOMES = {
 }
 """Heavy package -> the modules that may import it at their level; others do so inside a function, where it is needed."""
 MANY_PARAMETERS = dict.fromkeys(
-    ["photos.inpaint", "photos.denoise", "explain.explain", "filters.filter"], "typer makes each option of a command a parameter"
+    ["photos.inpaint", "photos.denoise", "explain.explain", "filters.filter", "degrade.degrade"],
+    "typer makes each option of a command a parameter",
 )
 BANNED = {"utils", "helpers", "common", "misc"}
 

@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from restore_cli import backbones, classify, demo, explain, filters, models, photos, train, web
+from restore_cli import backbones, classify, degrade, demo, explain, filters, models, photos, train, web
 from restore_cli.base import say
 
 __all__ = ["app", "main"]
@@ -47,6 +47,8 @@ for command in (demo.demo, photos.inpaint, photos.denoise, classify.classify, ex
     app.command()(command)
 app.command(context_settings={"ignore_unknown_options": True})(filters.filter)  # which are those of the filter
 app.add_typer(filters.app, name="filters")
+app.command()(degrade.degrade)
+app.command()(degrade.degradations)
 app.add_typer(backbones.app, name="backbones")
 
 
