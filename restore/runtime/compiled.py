@@ -114,7 +114,7 @@ def convert(network: Network, signature: Signature) -> Any:
     front = FrontEndManager().load_by_framework("pytorch")
     with warnings.catch_warnings(), torch.inference_mode():
         warnings.simplefilter("ignore")  # of the tracer: what depends on sizes is right for LONGEST, and so for all
-        decoder = TorchScriptPythonDecoder(network, example_input=tuple(inputs))
+        decoder = TorchScriptPythonDecoder(network, example_input=tuple(inputs), trace_kwargs={"check_trace": False})
     graph = front.load(decoder)
     for place, example in zip(graph.get_inputs(), inputs, strict=True):
         graph.set_partial_shape(place, openvino.PartialShape([*example.shape[:2], *[-1] * (example.ndim - 2)]))
