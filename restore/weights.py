@@ -1,4 +1,4 @@
-"""The weights that travel with the package: the manifest, their hashes, safe loading.
+"""The weights that travel with the package, and one's own: the manifest, hashes, safe loading.
 
 ``weights.toml`` holds ``version = 1`` and one table for each weight; the table's name is the weight's name.
 
@@ -10,6 +10,7 @@ import contextlib
 import hashlib
 import inspect
 import io
+import json
 import os
 import pickle
 import sys
@@ -100,7 +101,7 @@ def entries(place: Path | None = None) -> dict[str, Entry]:
     Raises:
         WeightsError: The manifest is missing, broken, of a future version, or an entry lacks a field or has a wrong one.
     """
-    path = (folder() if place is None else place) / "weights.toml"
+    path = (place or folder()) / "weights.toml"
     try:
         content = tomllib.loads(path.read_text("utf-8"))
     except OSError as error:
@@ -112,6 +113,43 @@ def entries(place: Path | None = None) -> dict[str, Entry]:
         hint = "; a newer release of restore reads it" if isinstance(version, int) and version > VERSION else ""
         raise WeightsError(f"{path} has version {version}, expected {VERSION}{hint}")
     return {name: _entry(name, table, path) for name, table in content.items()}
+
+
+def find(weight: str | os.PathLike[str], place: Path | None = None) -> tuple[Entry, Path]:
+    """What a weight is, and its file.
+
+    Args:
+        weight: A name in ``entries()``; a file that the manifest beside it names; or a training run: a checkpoint of it, its
+            ``weights.safetensors``, or its folder, which stands for the last checkpoint if there is one.
+        place: A folder with a ``weights.toml``; None: the shipped weights.
+
+    Returns:
+        Its entry and the file; a run has no hash, size, licence, recipe and commit.
+
+    Raises:
+        WeightsError: There is no such weight, or its ``config.json`` does not say what network it is.
+    """
+    known, path = entries(place), Path(weight)
+    if entry := known.get(str(weight)):
+        return entry, (place or folder()) / entry.file
+    if not path.exists():
+        names = ", ".join(known) or "none (the manifest is empty)"
+        raise WeightsError(f"weight {str(weight)!r} is unknown; expected one of {names}, or the folder of a training run")
+    if path.is_dir():
+        path = path / ("checkpoint.pt" if (path / "checkpoint.pt").exists() else "weights.safetensors")
+    published = entries(path.parent).values() if (path.parent / "weights.toml").exists() else ()
+    if entry := next((entry for entry in published if entry.file == path.name), None):
+        return entry, path
+    try:
+        said = {key: json.loads(config_of(path).read_text("utf-8"))[key] for key in ("network", "options", "task")}
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise WeightsError(f"{path} has no config.json of a run beside it that says network, options and task: {error}") from error
+    return Entry(name=str(weight), file=path.name, sha256="", bytes=0, licence="", recipe="", commit="", **said), path
+
+
+def config_of(path: Path) -> Path:
+    """The ``config.json`` of the training run that a file lies in, or whose best ones it is among."""
+    return path.parents[path.parent.name == "best"] / "config.json"
 
 
 def load(
@@ -127,8 +165,7 @@ def load(
     """Build a network and give it its weights.
 
     Args:
-        name: A name in ``entries()``, whose file is hashed and then loaded, from one reading; or, with ``weights``, a key of
-            ``restore.backbones.BACKBONES``.
+        name: As ``find`` takes it; a published file is hashed and then loaded, from one reading. Or, with ``weights``, a backbone.
         weights: ``"imagenet"``: what torchvision publishes (IMAGENET1K_V1), fetched once and kept by torchvision's own code; or a file
             with a state dict, ``.safetensors``, or ``.pth`` and ``.pt``, of which nothing but tensors is read.
         place: A folder with a ``weights.toml``; None: the shipped weights.
@@ -142,23 +179,20 @@ def load(
         The network, float32 on the CPU (the file may hold float16), in evaluation mode.
 
     Raises:
-        WeightsError: The name is unknown, the file is missing or no state dict, its hash is another, it cannot be fetched, or it does not
-            fit the network.
+        WeightsError: The name is unknown, or the file missing, no state dict, of another hash, not to be fetched or of another network.
     """
     from restore import backbones
 
-    known = entries(place)
-    entry = known.get(name) if weights is None else None
-    if entry is None and name not in backbones.BACKBONES:
-        kind, names = ("weight", known) if weights is None else ("backbone", backbones.BACKBONES)
-        raise WeightsError(f"{kind} {name!r} is unknown; expected one of {', '.join(names) or 'none: the manifest is empty'}")
-    if entry is None and weights is None:
+    if weights is not None and name not in backbones.BACKBONES:
+        raise WeightsError(f"backbone {name!r} is unknown; expected one of {', '.join(backbones.BACKBONES)}")
+    if weights is None and name in backbones.BACKBONES and name not in entries(place):
         raise WeightsError(f'backbone {name!r} comes without weights; expected weights="imagenet", or a file (.safetensors or .pth)')
     swaps = {"in_channels": in_channels, "num_classes": num_classes, "output_stride": output_stride}
     given = {**(options or {}), **{key: value for key, value in swaps.items() if value is not None}}
-    if entry:
-        title, path = f"weight {name!r}", (folder() if place is None else place) / entry.file
-        return _filled(title, entry.network, lambda: _parse(_read(entry, path), title), default=entry.options, given=given)
+    if weights is None:
+        title, (entry, path) = f"weight {name!r}", find(name, place)
+        read = (lambda: _parse(_read(entry, path), title)) if entry.sha256 else (lambda: _read_foreign(path))
+        return _filled(title, entry.network, read, default=entry.options, given=given)
     if weights == "imagenet":
         if name not in backbones.BACKBONES[name].TORCHVISION:
             raise WeightsError(f"torchvision publishes no ImageNet weights of {name!r}; expected a file (.safetensors or .pth)")
@@ -168,7 +202,6 @@ def load(
         if "transform_input" in takes and not default:  # what the transform would have done, to other channels than RGB
             network.mean = network.std = (0.5,) * given["in_channels"]
         return network
-    assert weights is not None
     file = Path(weights)
     return _filled(str(file), name, lambda: _read_foreign(file), default={}, given=given)
 
@@ -273,11 +306,8 @@ def _faults(state: "dict[str, Tensor]", wanted: "dict[str, Tensor]") -> str:
     shapes = [f"{key} {tuple(state[key].shape)} instead of {tuple(wanted[key].shape)}" for key in others]
     groups = {"lacks": lacking, "has the unknown": unknown, "has": shapes}
     few = 3
-    return "; ".join(
-        f"{verb} {', '.join(keys[:few])}" + (f" and {len(keys) - few} more" if len(keys) > few else "")
-        for verb, keys in groups.items()
-        if keys
-    )
+    rest = {verb: f" and {len(keys) - few} more" if len(keys) > few else "" for verb, keys in groups.items()}
+    return "; ".join(f"{verb} {', '.join(keys[:few])}{rest[verb]}" for verb, keys in groups.items() if keys)
 
 
 def _fetch(name: str) -> "dict[str, Tensor]":
@@ -312,6 +342,8 @@ def _read_foreign(path: Path) -> "dict[str, Tensor]":
         raise WeightsError(f"{path} is no file of tensors: it is broken, or holds objects, which could run code") from error
     except Exception as error:  # a broken pickle raises whatever it likes
         raise WeightsError(f"{path} is no file of tensors: {_one_line(error)}") from error
+    if isinstance(state, dict) and isinstance(state.get("averaged"), dict):  # a checkpoint of restore.training
+        state = state["averaged"]
     if not isinstance(state, dict) or not all(isinstance(key, str) and isinstance(value, torch.Tensor) for key, value in state.items()):
         found = f"a dict of {', '.join(map(str, list(state)[:3]))}" if isinstance(state, dict) else type(state).__name__
         raise WeightsError(f"{path} holds {found}; expected a state dict: names and tensors")

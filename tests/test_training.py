@@ -186,7 +186,7 @@ def test_bad_settings(setting, message):
 
 
 def test_errors_of_a_run_are_one_line(folder, tmp_path):
-    with pytest.raises(engine.TrainingError, match=r"no file .*none\.pt to start from; expected a checkpoint"):
+    with pytest.raises(engine.TrainingError, match=r"nothing to start from: weight .*none\.pt' is unknown; expected one of denoise"):
         train(tiny(start=str(tmp_path / "none.pt")), folder, tmp_path / "a")
     train(tiny(steps=1), folder, tmp_path / "b")
     with pytest.raises(engine.TrainingError, match="does not fit this configuration"):

@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from restore import weights
 from restore.networks import inpainting
 from restore.training.base import TrainingError
 from restore.training.config import Config
@@ -133,13 +134,18 @@ def read_checkpoint(path: Path, *, mmap: bool = False) -> dict[str, Any]:
 
 
 def start_from(path: Path, network: nn.Module) -> None:
-    """Load the parameters of a checkpoint or weight file; a denoiser's become an inpainting network's where the shapes allow.
+    """Load the parameters of a checkpoint or weight: a file, or what ``weights.find`` takes.
+
+    A denoiser's become an inpainting network's where the shapes allow.
 
     Raises:
         TrainingError: The file is not there, broken, or of another network.
     """
     if not path.is_file():
-        raise TrainingError(f"no file {path} to start from; expected a checkpoint (.pt) or a weight (.safetensors)")
+        try:
+            path = weights.find(path)[1]
+        except weights.WeightsError as error:
+            raise TrainingError(f"nothing to start from: {error}") from error
     if path.suffix == ".safetensors":
         from safetensors.torch import load_file
 

@@ -45,7 +45,8 @@ class Config:
         workers: How many processes that is.
         licence: Which photographs of a manifest: ``"open"`` or ``"any"``.
         tier: Highest tier of a manifest that is taken: a number, or ``"any"``.
-        start: A checkpoint or weight file whose parameters the run starts from; empty: random.
+        start: What the run's parameters start from: a shipped weight's name, a checkpoint or weight file, or another run's folder; empty:
+            random.
         seed: Of everything that is drawn.
         log_every: Steps between two lines of the log.
         save_every: Steps between two checkpoints.
