@@ -1,6 +1,7 @@
 """The object that people hold: it opens pictures of any kind, keeps the networks it loaded, and gives the same kind back."""
 
 import functools
+import os
 import threading
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -30,7 +31,8 @@ class Restorer:
         runtime: What runs the networks: "torch", "openvino", or "auto": OpenVINO on the CPU where it is installed, else torch; see
             ``restore.runtime.Runtime``.
         tile: Largest side in pixels of what a network gets at once; it shrinks by itself when memory runs out.
-        weights: Task -> name of a weight in ``restore.list_weights()``, for tasks that shall not use their default.
+        weights: Task -> a weight for it instead of its default: a name in ``restore.list_weights()``, or one of your own, such as the
+            folder of a training run: see ``restore.weights.find``.
 
     Raises:
         ValueError: A device, precision, runtime, tile or task is unknown, not there or out of range.
@@ -49,7 +51,7 @@ class Restorer:
         precision: str = "auto",
         runtime: str = "auto",
         tile: int = 512,
-        weights: Mapping[str, str] | None = None,
+        weights: Mapping[str, str | os.PathLike[str]] | None = None,
     ) -> None:
         engine, self.device = pick_engine(runtime, device)
         if precision not in ("auto", *PRECISIONS):
@@ -61,7 +63,7 @@ class Restorer:
             if task not in TASKS:
                 raise ValueError(f"task {task!r} is unknown; expected one of {', '.join(TASKS)}")
         self.tile = tile
-        self.weights = {name: (weights or {}).get(name, task.weight) for name, task in TASKS.items()}
+        self.weights = {name: str((weights or {}).get(name, task.weight)) for name, task in TASKS.items()}
         self._runtimes: dict[str, Runtime] = {}
         self._lock = threading.Lock()
 
@@ -167,14 +169,14 @@ class Restorer:
         name = self.weights[task]
         with self._lock:
             if name not in self._runtimes:
-                entry = weights.entries().get(name)
-                if entry and entry.task != task:
+                entry, _ = weights.find(name)
+                if entry.task != task:
                     raise weights.WeightsError(f"weight {name!r} is for the task {entry.task!r}, not {task!r}")
                 network = weights.load(name)
                 assert isinstance(network, Network)  # as its task says
                 precision = self.precision
                 if precision == "auto":
-                    is_cheap = entry is not None and entry.scores.get(BF16_LOSS, ALLOWED) < ALLOWED
+                    is_cheap = entry.scores.get(BF16_LOSS, ALLOWED) < ALLOWED
                     precision = "bf16" if self._has_bf16 and is_cheap else "fp32"
                 self._runtimes[name] = Runtime(network, device=self.device, precision=precision, runtime=self._wanted)
             return self._runtimes[name]

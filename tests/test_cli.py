@@ -250,8 +250,8 @@ def test_denoise_hands_its_options_on(folder, call, monkeypatch):
     monkeypatch.setattr(photos, "make_restorer", lambda *words, tasks: seen.append((*words, tasks)) or Listening())
     assert call("denoise", "a.png", "-o", "b.png", "--sigma", "12.5", "--device", "cpu", "--precision", "bf16", "-q") == (0, b"", [])
     assert call("denoise", "a.png", "-o", "c.png", "-q") == (0, b"", [])
-    assert seen[:2] == [("cpu", base.Precision.bf16, base.Engine.auto, ["denoise"]), 12.5]
-    assert seen[2:] == [("auto", base.Precision.auto, base.Engine.auto, ["denoise"]), None]
+    assert seen[:2] == [("cpu", base.Precision.bf16, base.Engine.auto, {"denoise": ""}), 12.5]
+    assert seen[2:] == [("auto", base.Precision.auto, base.Engine.auto, {"denoise": ""}), None]
     np.testing.assert_array_equal(read("b.png").pixels, 255 - read("a.png").pixels)
 
 

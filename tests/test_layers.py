@@ -32,7 +32,7 @@ SIDEWAYS = {
     "losses": ["base", "distance", "structural", "frequency", "variation", "perceptual", "adversarial", "segmentation", "classification"],
     "training": "optim processes log denoise inpaint classify imitate repair segment config checkpoints recipes engine evaluation".split(),
     "runtime": ["cache", "eager", "compiled"],
-    "restore_cli": ["base", "photos", "demo", "classify", "explain", "filters", "degrade", "models", "backbones", "train", "evaluate", "web"],
+    "restore_cli": "base photos demo classify explain filters degrade models backbones train evaluate web".split(),
     "restore_web": ["base", "page"],
 }
 """Package -> its files, of which each may import those before it, where that is more than ``base``."""

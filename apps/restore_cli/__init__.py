@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from restore_cli import backbones, classify, degrade, demo, explain, filters, models, photos, train, web
+from restore_cli import backbones, classify, degrade, demo, evaluate, explain, filters, models, photos, train, web
 from restore_cli.base import say
 
 __all__ = ["app", "main"]
@@ -50,6 +50,7 @@ app.add_typer(filters.app, name="filters")
 app.command()(degrade.degrade)
 app.command()(degrade.degradations)
 app.add_typer(backbones.app, name="backbones")
+app.command()(evaluate.evaluate)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -3,7 +3,7 @@
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NoReturn
@@ -55,6 +55,15 @@ Arithmetic = Annotated[
 ]
 RunBy = Annotated[
     Engine, typer.Option("--runtime", help="What runs the networks; auto is openvino on the processor, torch on graphics cards.")
+]
+Weight = Annotated[
+    str,
+    typer.Option(
+        "--weights",
+        metavar="WEIGHT",
+        help="One that `restore models` lists, the folder of a training run, or a file of either.",
+        show_default="the shipped",
+    ),
 ]
 MaxPixels = Annotated[
     int | None,
@@ -110,8 +119,14 @@ def make_plan(photos: list[str], out: str, *, on_exists: OnExists, exclude: list
     return work
 
 
-def make_restorer(device: str, precision: Precision, runtime: Engine, *, tasks: list[str]) -> "Restorer":
+def make_restorer(device: str, precision: Precision, runtime: Engine, *, tasks: Mapping[str, str]) -> "Restorer":
     """Make the Restorer of a command and load the networks that it will need.
+
+    Args:
+        device: As for Restorer.
+        precision: As for Restorer.
+        runtime: As for Restorer.
+        tasks: What it will do -> a weight for it; "": the default.
 
     Raises:
         WrongCall: The device or the runtime is unknown or not there, or they do not go together.
@@ -121,7 +136,8 @@ def make_restorer(device: str, precision: Precision, runtime: Engine, *, tasks: 
     from restore.weights import WeightsError
 
     try:
-        restorer = Restorer(device=device, precision=precision.value, runtime=runtime.value)
+        weights = {task: weight for task, weight in tasks.items() if weight}
+        restorer = Restorer(device=device, precision=precision.value, runtime=runtime.value, weights=weights)
     except ValueError as error:
         raise WrongCall(str(error)) from error
     try:

@@ -41,7 +41,7 @@ def demo(
 
     photo = data.astronaut()
     damaged, mask = damage(photo)
-    restorer = make_restorer(device, precision, runtime, tasks=["inpaint", "denoise"])
+    restorer = make_restorer(device, precision, runtime, tasks={"inpaint": "", "denoise": ""})
     started = time.perf_counter()
     repaired = restorer.denoise(restorer.inpaint(damaged, mask))  # in this order: a denoiser smears scratches into what is around them
     seconds = time.perf_counter() - started

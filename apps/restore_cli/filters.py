@@ -64,7 +64,7 @@ def filter(  # noqa: PLR0913 - one parameter for each option
     work = make_plan(photos, out, on_exists=on_exists)
 
     def prepare() -> "Repair":
-        restorer = make_restorer(device, precision, runtime, tasks=["filter"]) if row.function is None else None
+        restorer = make_restorer(device, precision, runtime, tasks={"filter": ""}) if row.function is None else None
         return lambda picture, job, progress: run(row, options, picture, restorer, progress)
 
     carry_out(work, prepare, max_pixels=max_pixels, quiet=quiet)
@@ -129,7 +129,9 @@ def compare(
         check_target(out)
     except ImageError as error:
         raise WrongCall(str(error)) from error
-    restorer = make_restorer(device, precision, runtime, tasks=["filter"]) if any(row.function is None for _, row, _ in chosen) else None
+    restorer = (
+        make_restorer(device, precision, runtime, tasks={"filter": ""}) if any(row.function is None for _, row, _ in chosen) else None
+    )
     try:
         picture = read(photo)
         reference = read(against) if against else None

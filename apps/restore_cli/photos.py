@@ -19,6 +19,7 @@ from restore_cli.base import (
     Precision,
     Quiet,
     RunBy,
+    Weight,
     WrongCall,
     carry_out,
     make_plan,
@@ -49,6 +50,7 @@ def inpaint(  # noqa: PLR0913 - one parameter for each option
     ],
     out: Out = "",
     method: Annotated[Method, typer.Option("--method", help="The network, or a classical method.")] = Method.learned,
+    weights: Weight = "",
     on_exists: Exists = OnExists.fail,
     device: Device = "auto",
     precision: Arithmetic = Precision.auto,
@@ -72,7 +74,7 @@ def inpaint(  # noqa: PLR0913 - one parameter for each option
         raise WrongCall(f"mask {mask} is a folder; expected a file for a picture from standard input")
 
     def prepare() -> "Repair":
-        restorer = make_restorer(device, precision, runtime, tasks=["inpaint"] if method is Method.learned else [])
+        restorer = make_restorer(device, precision, runtime, tasks={"inpaint": weights} if method is Method.learned else {})
 
         def repair(picture: "Picture", job: "Job", progress: "Progress") -> "Picture":
             holes = masks.load(partners.find(job.name) if partners else mask, picture.shape)
@@ -93,6 +95,7 @@ def denoise(  # noqa: PLR0913 - one parameter for each option
         str,
         typer.Option("--sigma", metavar="auto|S", help="Strength of the noise: its standard deviation, 0 to 75 on the scale of 8 bits."),
     ] = "auto",
+    weights: Weight = "",
     on_exists: Exists = OnExists.fail,
     device: Device = "auto",
     precision: Arithmetic = Precision.auto,
@@ -105,7 +108,7 @@ def denoise(  # noqa: PLR0913 - one parameter for each option
     work = make_plan(photos, out, on_exists=on_exists)
 
     def prepare() -> "Repair":
-        restorer = make_restorer(device, precision, runtime, tasks=["denoise"])
+        restorer = make_restorer(device, precision, runtime, tasks={"denoise": weights})
         return lambda picture, job, progress: restorer.denoise(picture, sigma=level, progress=progress)
 
     carry_out(work, prepare, max_pixels=max_pixels, quiet=quiet)
