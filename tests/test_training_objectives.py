@@ -185,7 +185,7 @@ def test_old_photographs_can_be_trained_on(folder, tmp_path):
 
 def test_repair_learns_what_it_is_shown(folder, tmp_path):
     objective = Repair(names=("gaussian_noise", "jpeg"), probabilities=(1.0, 0.0), severity=(0.6, 0.6))
-    train(tiny(objective, steps=80, lr=3e-3, log_every=20, validate_every=80, ema=0.9), folder, tmp_path)
+    train(tiny(objective, steps=60, lr=3e-3, log_every=15, validate_every=60, ema=0.9), folder, tmp_path)
     assert records(tmp_path)[-2]["loss"] < 0.85 * records(tmp_path)[0]["loss"]
     assert {"psnr", "psnr_gaussian_noise", "psnr_jpeg"} < set(records(tmp_path)[-1])
 
@@ -214,7 +214,7 @@ def test_once_is_the_same_for_the_same_number():
 
 def test_the_detector_learns_and_tells_where(folder, tmp_path):
     objective = Segment(names=("flakes",), probabilities=(1.0,), severity=(1.0, 1.0))
-    train(tiny(objective, steps=60, lr=3e-3, log_every=20, validate_every=60, ema=0.9, crop=64), folder, tmp_path)
+    train(tiny(objective, steps=45, lr=3e-3, log_every=15, validate_every=45, ema=0.9, crop=64), folder, tmp_path)
     last, losses_ = records(tmp_path)[-1], [r["loss"] for r in records(tmp_path) if "loss" in r]
     assert losses_[-1] < 0.8 * losses_[0]
     assert last["iou"] > 0.25  # with everything marked it would be 0.16

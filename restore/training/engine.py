@@ -98,8 +98,11 @@ def train(
 def prepare(config: Config, device: torch.device) -> State:
     """The networks and optimisers at step 0."""
     torch.manual_seed(config.seed)
-    network = build(config.network, config.options).to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-    averaged = build(config.network, config.options).to(device).eval().requires_grad_(False)
+    network, averaged = (
+        build(config.network, config.options).to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        for _ in range(2)
+    )
+    averaged.eval().requires_grad_(False)
     averaged.load_state_dict(network.state_dict())
     player = Player(network, build_optimizers(network, config.optimizer, config.lr, config.weight_decay), config.lr)
     opponent = config.objective.opponent() if isinstance(config.objective, Adversarial) else None
