@@ -14,120 +14,21 @@ Degradations move no pixel, so masks, keypoints and boxes stay as they are. Imag
 ``A.save`` and ``A.load`` work once this module is imported, and so does ``A.ReplayCompose``: it replays ``damage`` as it was.
 """
 
-import dataclasses
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
-import torch
 
 from restore import masks
-from restore.degrade import DEGRADATIONS, apply, old_photograph
-from restore.degrade.base import Degradation
-from restore.degrade.composition import SPREADING, truth
-from restore.draws import Draws
+from restore.degrade.arrays import Ranges, degrade, find
 from restore.image import Picture
-from restore.levels import from_float, full_scale, to_float
+from restore.levels import from_float, full_scale
 
 os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")  # it would ask a package index for its newest version
 import albumentations as A
 
-OLD_PHOTOGRAPH = "old_photograph"
-NAMES = (*DEGRADATIONS, OLD_PHOTOGRAPH)
-"""What ``Degrade`` and ``damage`` take: the table, and the composition of it."""
-
 Range = tuple[float, float]
-Ranges = Mapping[str, Sequence[float]]
-
-
-def find(name: str, ranges: Ranges | None = None) -> Degradation | None:
-    """The row of a degradation; None is that of an old photograph, which has none.
-
-    Args:
-        name: In ``NAMES``.
-        ranges: Parameter -> two numbers in the place of ``low`` and ``high`` of its distribution, and within them.
-
-    Raises:
-        ValueError: A name that is not in the table, a parameter that is not drawn from a range, or a number outside of it.
-
-    >>> find("jpeg", {"quality": (60, 40)}).parameters["quality"]
-    Strength(low=60, high=40, log=False)
-    """
-    if name not in NAMES:
-        raise ValueError(f"{name!r} is no degradation; expected one of {', '.join(NAMES)}")
-    row = DEGRADATIONS.get(name)
-    parameters: dict[str, Any] = dict(row.parameters) if row else {}
-    limits = {key: sorted((each.low, each.high)) for key, each in parameters.items() if hasattr(each, "low") and hasattr(each, "high")}
-    for key, pair in (ranges or {}).items():
-        if key not in limits:
-            raise ValueError(f"{name} draws no {key!r} from a range; expected {' or '.join(limits) or 'none'}")
-        least, most = limits[key]
-        if len(pair) != 2 or not all(least <= number <= most for number in pair):
-            raise ValueError(f"range of {key} of {name} is {pair}; expected two numbers within {least:g} and {most:g}")
-        parameters[key] = dataclasses.replace(parameters[key], low=pair[0], high=pair[1])
-    return row and dataclasses.replace(row, parameters=parameters)
-
-
-@torch.inference_mode()
-def damage(
-    image: np.ndarray,
-    name: str,
-    seed: int,
-    severity: float,
-    *,
-    ranges: Ranges | None = None,
-    mask: np.ndarray | None = None,
-) -> tuple[np.ndarray, np.ndarray]:
-    """Damage one picture. Where there is a real codec, uint8 pictures go through it.
-
-    Args:
-        image: As at the top of this page.
-        name: In ``NAMES``.
-        seed: The same one gives the same bytes.
-        severity: 0 barely seen, 1 the worst that archives hold.
-        ranges: As for ``find``.
-        mask: What is beyond repair already, (H, W), non-zero there; blur spreads it.
-
-    Returns:
-        The picture, of the same shape and type, clipped to its range; where only inpainting helps, (H, W) bool.
-
-    Raises:
-        ImageError: An array of another shape or type.
-        ValueError: A name or range that is not in the table, or a severity outside 0 to 1.
-
-    >>> image, marked = damage(np.full((32, 48), 90, np.uint8), "scratches", 0, 1.0)
-    >>> image.shape, bool((image[~marked] == 90).all()), bool(marked.any())
-    ((32, 48), True, True)
-    """
-    row, picture, draws = find(name, ranges), Picture.from_array(image), Draws(seed, [0])
-    x = tensor(picture.pixels).clamp_(0, 1)
-    marked = torch.zeros_like(x[:, :1]) if mask is None else torch.from_numpy(mask != 0).to(x.dtype)[None, None]
-    if row is None:
-        _, after, found = old_photograph(x, draws, severity=severity)
-        marked = torch.maximum(marked, found)
-    else:
-        drawn = row.draw(draws, (1, x.shape[1], x.shape[2], x.shape[3]), severity)
-        if row.array and image.dtype == np.uint8:
-            numbers = {key: value[0].numpy() if value.ndim > 1 else value.item() for key, value in drawn.items()}
-            after = tensor(row.array(picture.pixels, **numbers))
-        else:
-            after = apply(name, x, drawn).clamp(0, 1)
-        if row.mask:
-            marked = torch.maximum(marked, truth(drawn[row.mask], x, after, see_through="opacity" in drawn))
-        elif name in SPREADING and mask is not None:
-            marked = torch.maximum(marked, (apply(name, marked, drawn) > 0.15).to(x.dtype))
-    pixels = from_float(np.ascontiguousarray(after[0].permute(1, 2, 0).numpy()), picture.dtype)
-    return picture.replace(pixels=pixels).to_array().reshape(image.shape), marked[0, 0].numpy() > 0
-
-
-def tensor(pixels: np.ndarray) -> torch.Tensor:
-    """A copy of (H, W, C) as (1, C, H, W) float32, white at 1.
-
-    >>> tensor(np.full((2, 3, 1), 255, np.uint8)).shape
-    torch.Size([1, 1, 2, 3])
-    """
-    return torch.from_numpy(np.array(to_float(pixels).transpose(2, 0, 1)[None], order="C"))
 
 
 def fraction(name: str, number: float) -> float:
@@ -175,7 +76,7 @@ class Degrade(A.ImageOnlyTransform):
     what the row marks is united with it.
 
     Args:
-        name: In ``NAMES``.
+        name: In ``degrade.NAMES``.
         severity: Range, 0 to 1, that it is drawn from evenly; ``(s, s)`` is always s.
         ranges: Parameter -> (low, high) instead of those of the table, and within them: ``{"quality": (60, 40)}``.
         p: Share of the pictures that it happens to.
@@ -208,14 +109,14 @@ class Degrade(A.ImageOnlyTransform):
         if image is None:
             raise ValueError("damage is marked for one picture; expected image, too")
         given = unite(mask, np.zeros(image.shape[:2], bool)).reshape(image.shape[:2])
-        _, marked = damage(image, self.name, drawn["seed"], drawn["severity"], ranges=self.ranges, mask=given)
+        _, marked = degrade(image, self.name, drawn["seed"], drawn["severity"], ranges=self.ranges, mask=given)
         return {**drawn, "marked": marked}
 
     def apply(
         self, img: np.ndarray, *, seed: int, severity: float, shape: tuple[int, ...] = (), marked: np.ndarray | None = None
     ) -> np.ndarray:
         """Damage a picture, as drawn."""
-        return damage(img, self.name, seed, severity, ranges=self.ranges)[0]
+        return degrade(img, self.name, seed, severity, ranges=self.ranges)[0]
 
     def apply_to_damage(
         self, mask: np.ndarray, *, marked: np.ndarray, seed: int = 0, severity: float = 0.0, shape: tuple[int, ...] = ()

@@ -10,8 +10,9 @@ from skimage import data
 from skimage.metrics import peak_signal_noise_ratio
 
 from restore import augment, masks
-from restore.augment import NAMES, A, Degrade, DrawMask, damage, find, unite
-from restore.degrade import DEGRADATIONS, apply, old_photograph
+from restore.augment import A, Degrade, DrawMask, unite
+from restore.degrade import DEGRADATIONS, NAMES, apply, degrade, old_photograph
+from restore.degrade.arrays import find
 from restore.draws import Draws
 from restore.image import ImageError
 from restore.levels import from_float, to_float
@@ -79,8 +80,8 @@ def test_it_is_the_table(name, image):
 
 
 def test_codecs_leave_256_levels_in_deeper_pictures_and_others_more():
-    assert (damage(deep(), "jpeg", 0, 0.5)[0] % 257 == 0).all()
-    assert len(np.unique(damage(deep(), "gaussian_blur", 0, 0.5)[0])) > 2000
+    assert (degrade(deep(), "jpeg", 0, 0.5)[0] % 257 == 0).all()
+    assert len(np.unique(degrade(deep(), "gaussian_blur", 0, 0.5)[0])) > 2000
 
 
 def test_alpha_stays():
@@ -284,9 +285,9 @@ def test_the_hole_is_filled_and_nothing_else(dtype, grey):
         (lambda: Degrade("dust", p=1)(images=PHOTO[None], damage=ZEROS), "damage is marked for one picture; expected image, too"),
         (lambda: Degrade("dust", p=1)(image=PHOTO, damage=ZEROS[1:]), r"damage is of shape \(63, 72\); expected \(64, 72\)"),
         (lambda: Degrade("dust", p=1)(image=PHOTO, damage=PHOTO), r"damage is of shape \(64, 72, 3\)"),
-        (lambda: damage(PHOTO, "dust", 0, 1.5), "severity is 1.5; expected 0 to 1"),
-        (lambda: damage(PHOTO, "dust", 0, 0.5, ranges={"mask": (0, 1)}), "dust draws no 'mask' from a range"),
-        (lambda: damage(PHOTO, "mud", 0, 0.5), "'mud' is no degradation"),
+        (lambda: degrade(PHOTO, "dust", 0, 1.5), "severity is 1.5; expected 0 to 1"),
+        (lambda: degrade(PHOTO, "dust", 0, 0.5, ranges={"mask": (0, 1)}), "dust draws no 'mask' from a range"),
+        (lambda: degrade(PHOTO, "mud", 0, 0.5), "'mud' is no degradation"),
         (lambda: find("mud"), "'mud' is no degradation"),
         (lambda: augment.span("area", [1]), r"area is \[1\]"),
         (lambda: augment.fraction("p", float("nan")), "p is nan"),

@@ -10,7 +10,7 @@ from restore_cli import degrade, main
 from skimage import data
 from skimage.metrics import peak_signal_noise_ratio
 
-from restore.augment import NAMES
+from restore.degrade import NAMES
 from restore.degrade import DEGRADATIONS
 from restore.image import Picture, read, write
 

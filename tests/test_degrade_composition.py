@@ -5,9 +5,10 @@ import pytest
 import skimage.data
 import torch
 
-from restore.degrade import DEGRADATIONS, composition
+from restore.degrade import DEGRADATIONS, composition, table
 from restore.degrade.base import Degradation, Strength
 from restore.degrade.composition import AGED, EXPOSED, OLD_PHOTOGRAPH, compose, old_photograph, truth
+from restore.degrade.table import SPREADING
 from restore.draws import Draws
 
 
@@ -18,10 +19,9 @@ def photographs():
 
 
 def test_steps_are_rows_of_the_table():
-    assert composition.TABLE == DEGRADATIONS
     assert {name for stage in OLD_PHOTOGRAPH for name in stage} <= set(DEGRADATIONS)
     assert all(0 < chance < 1 for stage in OLD_PHOTOGRAPH for chance in stage.values())
-    assert set(DEGRADATIONS) >= composition.SPREADING
+    assert set(DEGRADATIONS) >= SPREADING
     assert EXPOSED + AGED == OLD_PHOTOGRAPH
 
 
@@ -81,7 +81,9 @@ def test_stages_keep_their_order_and_steps_change_it(photographs, monkeypatch):
     def row(name: str) -> Degradation:
         return Degradation("test", lambda x, by: happened.append(name) or x, {"by": Strength(0, 1)})
 
-    monkeypatch.setattr(composition, "TABLE", {name: row(name) for name in "abcd"})
+    rows = {name: row(name) for name in "abcd"}
+    for module in (composition, table):
+        monkeypatch.setattr(module, "DEGRADATIONS", rows)
     orders = set()
     for step in range(20):
         happened.clear()

@@ -27,7 +27,7 @@ SIDEWAYS = {
     "nn": ["reach", "arithmetic", "convolution", "layers", "pooling", "blocks", "manual"],
     "filters": ["base", "kernels", "options", "array", "tensor"],
     "data": ["photographs", "crops", "labelled", "resident", "workers"],
-    "degrade": ["base", "blur", "noise", "sampling", "jpeg", "codec", "tone", "surface", "damage", "composition"],
+    "degrade": ["base", "blur", "noise", "sampling", "jpeg", "codec", "tone", "surface", "damage", "table", "composition", "arrays"],
     "masks": ["base", "lines", "cracks", "shapes", "marks", "lama", "files", "draw", "bank"],
     "losses": ["base", "distance", "structural", "frequency", "variation", "perceptual", "adversarial", "segmentation", "classification"],
     "training": "optim processes log denoise inpaint classify imitate repair segment config checkpoints recipes engine evaluation".split(),

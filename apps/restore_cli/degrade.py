@@ -108,7 +108,7 @@ def find(name: str) -> str:
     """
     import difflib
 
-    from restore.augment import NAMES
+    from restore.degrade import NAMES
 
     wanted = name.replace("-", "_")
     if wanted not in NAMES:
@@ -158,8 +158,8 @@ def run(picture: "Picture", job: "Job", name: str, severity: float, seed: int, p
 
     import numpy as np
 
-    from restore.augment import damage
     from restore.degrade import DEGRADATIONS
+    from restore.degrade import degrade as damage
     from restore.image import ImageWarning, Picture, write
 
     if place and os.path.lexists(place) and on_exists is not OnExists.replace:

@@ -10,23 +10,11 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import torch
 
-from restore.degrade import blur, codec, damage, noise, sampling, surface, tone
-from restore.degrade.base import Degradation, numbers
+from restore.degrade.base import numbers
 from restore.degrade.damage import near
+from restore.degrade.table import DEGRADATIONS, SPREADING, apply
 from restore.degrade.tone import luma, monochrome
 from restore.draws import Draws
-
-TABLE: dict[str, Degradation] = {
-    **noise.ROWS,
-    **blur.ROWS,
-    **sampling.ROWS,
-    **codec.ROWS,
-    **tone.ROWS,
-    **surface.ROWS,
-    **damage.ROWS,
-}
-SPREADING = {"gaussian_blur", "defocus", "motion_blur", "rescale", "pixelate"}
-"""What carries the traces of damage to pixels beside it, and so does the same to its mask."""
 
 EXPOSED: tuple[Mapping[str, float], ...] = (
     {"defocus": 0.08, "motion_blur": 0.05, "gaussian_blur": 0.12, "film_grain": 0.25, "vignette": 0.15},  # camera, enlarger
@@ -58,6 +46,27 @@ def truth(mask: torch.Tensor, before: torch.Tensor, after: torch.Tensor, *, see_
     return (mask > 0).to(before.dtype)
 
 
+def mark(name: str, mask: torch.Tensor, drawn: Mapping[str, torch.Tensor], before: torch.Tensor, after: torch.Tensor) -> torch.Tensor:
+    """What is beyond repair once a degradation has happened: what was before, spread by blur, and what it marks itself.
+
+    Args:
+        name: In ``DEGRADATIONS``.
+        mask: Before it, (N, 1, H, W), 0 or 1.
+        drawn: Its parameters.
+        before: Pictures (N, C, H, W) without it.
+        after: With it.
+
+    Returns:
+        (N, 1, H, W), 0 or 1.
+    """
+    row = DEGRADATIONS[name]
+    if row.mask:
+        return torch.maximum(mask, truth(drawn[row.mask], before, after, see_through="opacity" in drawn))
+    if name in SPREADING:
+        return torch.maximum(mask, (apply(name, mask, drawn) > 0.15).to(mask.dtype))
+    return mask
+
+
 def compose(
     x: torch.Tensor,
     steps: Sequence[Mapping[str, float]],
@@ -81,9 +90,9 @@ def compose(
     Raises:
         ValueError: A step that is not in the table, or a severity outside 0 to 1.
     """
-    unknown = [name for stage in steps for name in stage if name not in TABLE]
+    unknown = [name for stage in steps for name in stage if name not in DEGRADATIONS]
     if unknown:
-        raise ValueError(f"{unknown[0]!r} is no degradation; expected some of {', '.join(TABLE)}")
+        raise ValueError(f"{unknown[0]!r} is no degradation; expected some of {', '.join(DEGRADATIONS)}")
     worst = draws.uniform()
     worst = worst if severity is None else np.broadcast_to(np.asarray(severity, np.float64), worst.shape)
     if not ((worst >= 0) & (worst <= 1)).all():
@@ -95,16 +104,12 @@ def compose(
             chosen, share, seeds = draws.uniform() < stage[name], draws.uniform(), draws.seeds()
             if not chosen.any():
                 continue
-            row, which = TABLE[name], torch.from_numpy(np.flatnonzero(chosen)).to(x.device)
+            row, which = DEGRADATIONS[name], torch.from_numpy(np.flatnonzero(chosen)).to(x.device)
             part, marked = x[which], mask[which]
             shape = (len(part), x.shape[1], x.shape[2], x.shape[3])
             drawn = row.draw(Draws(0, seeds[chosen].tolist(), draws.device), shape, (worst * share)[chosen])
-            result = row.function(part, **drawn).clamp(0, 1).to(x.dtype)
-            if row.mask:
-                marked = torch.maximum(marked, truth(drawn[row.mask], part, result, see_through="opacity" in drawn))
-            elif name in SPREADING:
-                marked = torch.maximum(marked, (row.function(marked, **drawn) > 0.15).to(mask.dtype))
-            x, mask = x.index_copy(0, which, result), mask.index_copy(0, which, marked)
+            result = apply(name, part, drawn).clamp(0, 1).to(x.dtype)
+            x, mask = x.index_copy(0, which, result), mask.index_copy(0, which, mark(name, marked, drawn, part, result))
     return x, mask
 
 
