@@ -37,7 +37,7 @@ def text(shape: Shape, *, rng: np.random.Generator, count: Count = (1, 2), size:
 
 
 def dust(shape: Shape, *, rng: np.random.Generator, count: Count = (5, 30), size: Range = (0.001, 0.012), hairs: float = 0.1) -> np.ndarray:
-    """Specks, and a few curved hairs.
+    """Specks, most of them tiny, and a few curved hairs.
 
     Args:
         shape: (H, W).
@@ -57,7 +57,7 @@ def dust(shape: Shape, *, rng: np.random.Generator, count: Count = (5, 30), size
     numbers = rng.uniform(0, 1, (number, 6))
     for x, y, a, b, angle, kind in numbers:
         centre = int(x * shape[1]), int(y * shape[0])
-        axes = [round(side * (size[0] + part * (size[1] - size[0]))) for part in (a, b)]
+        axes = [round(side * (size[0] + part**3 * (size[1] - size[0]))) for part in (a, b)]  # most are tiny
         if kind < hairs:
             radius = 3 + round(side * 0.1 * a)
             cv2.ellipse(mask, centre, (radius, max(1, round(radius * b))), angle * 360, 0, 40 + 140 * b, 255, 1)
