@@ -1,48 +1,76 @@
-"""Turn a training run into a shipped weight: file in half precision, entry in the manifest, card.
+"""Turn a training run into a weight that can be handed on: file in half precision, entry in the manifest, card with scores and pictures.
 
-python scripts/publish.py RUN --name denoise --task denoise --recipe denoise --data DIR --trained "2 h on one core" --scores scores.json
-python scripts/publish.py RUN --name lenet5-mnist --task classify --recipe lenet5 --data DIR --trained "2 min on one core" --origin "MNIST."
+python scripts/publish.py run RUN --name denoise --recipe denoise --data DIR --trained "2 h on one core" --scores scores.json
+python scripts/publish.py run RUN --name lenet5-mnist --recipe lenet5 --data DIR --trained "2 min on one core" --origin "MNIST."
+python scripts/publish.py run runs/denoise --name mine --recipe denoise --data mine --trained "4 min on two cores" --out published
+python scripts/publish.py card denoise
+
+The last writes the card of a published weight anew, from the manifest; what the old one says of data and limits is kept.
 """
 
-import csv
 import hashlib
 import json
+import os
 import re
 import subprocess
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
 
+import numpy as np
+import torch
 import typer
+from PIL import Image
+from skimage import data as samples
 
-from restore import data, weights
+from restore import Restorer, data, degrade, figures, masks, metrics, weights
 from restore.backbones import Backbone
-from restore.image import SUFFIXES
+from restore.data.photographs import read_manifest
+from restore.draws import Draws
 from restore.image.files import replacing
+from restore.levels import from_float, to_float
+from restore.networks.filtering import OPERATORS
 from restore.training import config as configuration
-from restore.training import engine
+from restore.training import engine, evaluation
+from restore.training.base import Photographs
+from restore.training.log import contact_sheet
 from restore.training.recipes import RECIPES
 
 ROOT = Path(__file__).resolve().parents[1]
+SIDE, LIMIT = 208, 150_000
+"""Pixels of a small picture's side; bytes of the pictures of a card."""
+Pictures = dict[str, np.ndarray]
+app = typer.Typer(help=__doc__, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
+Out = Annotated[Path, typer.Option(help="Folder of the weights.")]
 
 
+@app.command("run")
 def publish(
-    run: Annotated[Path, typer.Argument(help="Folder of the run.")],
+    run: Annotated[Path, typer.Argument(help="Folder of the run, or one of its checkpoints.")],
     name: Annotated[str, typer.Option(help="Name of the weight.")],
-    task: Annotated[str, typer.Option(help="Task it serves.")],
     recipe: Annotated[str, typer.Option(help="Recipe that trained it.")],
     source: Annotated[Path, typer.Option("--data", help="What it was trained on.")],
     trained: Annotated[str, typer.Option(help="Hours and hardware, in words.")],
     *,
-    scores: Annotated[Path | None, typer.Option(help="JSON file: what was measured -> value.")] = None,
-    origin: Annotated[str, typer.Option(help="Where labelled data comes from and its licence, for the card of a classifier.")] = "",
-    out: Annotated[Path, typer.Option(help="Folder of the weights.")] = ROOT / "weights",
+    scores: Annotated[
+        Path | None, typer.Option(help="JSON file: what was measured -> value, or what `restore evaluate --json` writes.")
+    ] = None,
+    origin: Annotated[str, typer.Option(help="Where the data comes from and its licence, for the card.")] = "",
+    licence: Annotated[str, typer.Option(help="SPDX name of the weight's licence.")] = "Apache-2.0",
+    out: Out = ROOT / "weights",
 ) -> None:
     """Publish the averaged weights of a run."""
-    config = json.loads((run / "config.json").read_text("utf-8"))
+    checkpoint = run / "checkpoint.pt" if run.is_dir() else run
+    if not checkpoint.is_file() or not weights.config_of(checkpoint).is_file():
+        raise typer.BadParameter(f"{checkpoint} is no checkpoint of a run with its config.json", param_hint="RUN")
+    config = json.loads(weights.config_of(checkpoint).read_text("utf-8"))
+    task = RECIPES[recipe]().objective.task if recipe in RECIPES else None
+    if task is None or task != config.get("task", task):
+        raise typer.BadParameter(f"{recipe!r} did not train this run", param_hint="--recipe")
     network = configuration.build(config["network"], config["options"])
-    network.load_state_dict(engine.read_checkpoint(run / "checkpoint.pt")["averaged"])
+    network.load_state_dict(engine.read_checkpoint(checkpoint)["averaged"])
     out.mkdir(parents=True, exist_ok=True)
     path = out / f"{name}.safetensors"
     engine.export(path, network)
@@ -50,6 +78,7 @@ def publish(
     labelled = None
     if isinstance(network, Backbone):
         labelled = data.read_labelled(source, "train", size=config["crop"], channels=len(network.mean))
+    measured = json.loads(scores.read_text("utf-8")) if scores else {}
     entry = weights.Entry(
         name=name,
         network=config["network"],
@@ -58,20 +87,29 @@ def publish(
         file=path.name,
         sha256=hashlib.sha256(content).hexdigest(),
         bytes=len(content),
-        licence="Apache-2.0",
+        licence=licence,
         recipe=recipe,
         commit=commit(),
         trained=trained,
-        scores=json.loads(scores.read_text("utf-8")) if scores else {},
+        scores=measured.get("scores", measured),
         classes=labelled.names if labelled else (),
     )
     manifest = out / "weights.toml"
     known = weights.entries(out) if manifest.exists() else {}
     with replacing(manifest) as file:
         file.write(render({**known, name: entry}).encode("utf-8"))
-    described = describe_labelled(labelled, source, origin) if labelled else describe_data(source, config["licence"])
-    write_card(out / f"{name}.md", entry, described)
+    described = describe_labelled(labelled, source) if labelled else describe_data(source, config)
+    write_card(entry, out, "\n\n".join(filter(None, [described, origin])))
     typer.echo(f"{path.name}: {len(content):,} bytes, sha256 {entry.sha256}")
+
+
+@app.command()
+def card(name: Annotated[str, typer.Argument(help="Name of a published weight.")], *, out: Out = ROOT / "weights") -> None:
+    """Write the card of a published weight anew, pictures too."""
+    known = weights.entries(out)
+    if name not in known:
+        raise typer.BadParameter(f"{name!r} is unknown, expected one of {', '.join(known)}", param_hint="NAME")
+    write_card(known[name], out)
 
 
 def commit() -> str:
@@ -98,48 +136,160 @@ def render(entries: dict[str, weights.Entry]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def write_card(path: Path, entry: weights.Entry, described: str) -> None:
-    """Write the card; what stands under "Limits" in an older one is kept."""
-    limits = "(to be written)"
-    if path.exists() and (kept := re.search(r"## Limits\n\n(.*)", path.read_text("utf-8"), re.DOTALL)):
-        limits = kept[1].strip()
+def write_card(entry: weights.Entry, out: Path, described: str = "") -> None:
+    """Write the card and its pictures; what stands under "Limits" in an older one is kept and, if nothing is given, "Data"."""
+    path, kept = out / f"{entry.name}.md", {"Data": "(to be written)", "Limits": "(to be written)"}
+    if path.exists():
+        sections = re.split(r"^## (\w+)\n\n", path.read_text("utf-8"), flags=re.MULTILINE)
+        kept |= dict(zip(sections[1::2], map(str.strip, sections[2::2]), strict=True))
     options = ", ".join(f"{key} {value}" for key, value in entry.options.items())
+    scores = "\n".join(["| what | value |", "|---|---|", *(f"| {key} | {value} |" for key, value in entry.scores.items())])
     sections = [
         f"# {entry.name}",
         first_line(RECIPES[entry.recipe].__doc__),
         f"- Network: `{entry.network}` ({options}), {entry.bytes / 1e6:.1f} MB in half precision\n"
         f"- Training: recipe `{entry.recipe}`, {entry.trained}; published at commit {entry.commit}\n"
         f"- Licence of the weight: {entry.licence}",
-        f"## Data\n\n{described}",
-        "## Scores\n\n" + "\n".join(["| what | value |", "|---|---|", *(f"| {key} | {value} |" for key, value in entry.scores.items())]),
-        f"## Limits\n\n{limits}",
+        f"## Data\n\n{described or kept['Data']}",
+        f"## Scores\n\n{scores if entry.scores else '(none)'}",
     ]
-    path.write_text("\n\n".join(sections) + "\n", encoding="utf-8")
+    if picture := draw(entry, out):
+        sections.append(f"## Pictures\n\n![What it does to photographs]({Path(os.path.relpath(picture, out)).as_posix()})")
+    path.write_text("\n\n".join([*sections, f"## Limits\n\n{kept['Limits']}"]) + "\n", encoding="utf-8")
 
 
-def describe_labelled(labelled: data.Labelled, source: Path, origin: str) -> str:
+def draw(entry: weights.Entry, out: Path) -> Path | None:
+    """Draw what a weight does to photographs of scikit-image: for the wheel's sake in ``docs/weights``; elsewhere beside the card."""
+    if entry.task == "classify":
+        return None
+    if entry.task in SHEETS:
+        restorer = Restorer(device="cpu", precision="fp32", weights={entry.task: out / entry.file})
+        rows = SHEETS[entry.task](restorer)
+        shown = [(caption, picture) for row in rows for caption, picture in with_difference(row).items()]
+        page = figures.sheet([picture for _, picture in shown], [caption for caption, _ in shown], columns=len(shown) // len(rows))
+    else:
+        page = as_validated(entry, out)
+    folder = ROOT / "docs" / "weights" if out.resolve() == ROOT / "weights" else out
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / f"{entry.name}.jpg"
+    for quality in range(90, 30, -5):
+        Image.fromarray(page).save(path, quality=quality, optimize=True)
+        if path.stat().st_size < LIMIT:
+            break
+    return path
+
+
+def photograph(name: str, top: int, left: int) -> np.ndarray:
+    """A part of a photograph of scikit-image, (SIDE, SIDE, 3) uint8."""
+    return np.ascontiguousarray(getattr(samples, name)()[top : top + SIDE, left : left + SIDE])
+
+
+def with_difference(row: Pictures) -> Pictures:
+    """A row (what is given, what the network makes of it, what is wanted) with four times the difference of the last two."""
+    made, wanted = (row[caption].astype(int) for caption in list(row)[1:])
+    return {**row, "4 x difference": np.clip(4 * abs(made - wanted), 0, 255).astype(np.uint8)}
+
+
+def denoised(restorer: Restorer) -> list[Pictures]:
+    """Noise of two levels, and film grain, which it was not trained for."""
+    faces, fur, cup = photograph("astronaut", 10, 120), photograph("chelsea", 40, 120), photograph("coffee", 60, 180)
+    noisy = [
+        from_float(to_float(x) + s / 255 * np.random.default_rng(s).normal(size=x.shape), np.uint8) for x, s in ((faces, 25), (fur, 50))
+    ]
+    x = torch.from_numpy(to_float(cup)).permute(2, 0, 1)[None]
+    drawn = degrade.DEGRADATIONS["film_grain"].draw(Draws(1, [0]), (1, 3, SIDE, SIDE), 0.6)
+    grain = from_float(degrade.apply("film_grain", x, drawn)[0].permute(1, 2, 0).numpy(), np.uint8)
+    rows = []
+    for clean, given, sigma, what in (
+        (faces, noisy[0], 25, "sigma 25"),
+        (fur, noisy[1], 50, "sigma 50"),
+        (cup, grain, None, "film grain, not trained for"),
+    ):
+        result = restorer.denoise(given, sigma=sigma)
+        rows.append(
+            {
+                f"{what}: {metrics.psnr(given, clean):.1f} dB": given,
+                f"denoised: {metrics.psnr(result, clean):.1f} dB": result,
+                "original": clean,
+            }
+        )
+    return rows
+
+
+def inpainted(restorer: Restorer) -> list[Pictures]:
+    """Holes of three sizes, of which it cannot fill the largest."""
+    rows = []
+    for kind, clean, seed in (
+        ("thin", photograph("astronaut", 10, 120), 0),
+        ("medium", photograph("chelsea", 40, 120), 1),
+        ("large", photograph("coffee", 60, 180), 3),
+    ):
+        mask = masks.benchmark(kind, (SIDE, SIDE), seed)
+        result = restorer.inpaint(np.where(mask[..., None] > 0, np.uint8(0), clean), mask)
+        rows.append(
+            {
+                f"{kind} mask: {(mask > 0).mean():.0%} missing": np.where(mask[..., None] > 0, np.uint8(255), clean),
+                f"filled: {metrics.psnr(result, clean, mask=mask):.1f} dB in the hole": result,
+                "original": clean,
+            }
+        )
+    return rows
+
+
+def filtered(restorer: Restorer) -> list[Pictures]:
+    """Three operators, the two that it imitates worst among them."""
+    rows = []
+    for name, strength, given in (
+        ("bilateral", 0.5, photograph("astronaut", 10, 120)),
+        ("smooth_l0", 0.9, photograph("coffee", 60, 180)),
+        ("local_laplacian", 0.9, photograph("chelsea", 40, 120)),
+    ):
+        wanted, result = OPERATORS[name](given, strength), restorer.filter(given, name, strength=strength)
+        network = f"network: {metrics.psnr(result, wanted):.1f} dB to the operator"
+        rows.append({"photograph": given, network: result, f"{name} at {strength:g}": wanted})
+    return rows
+
+
+SHEETS: dict[str, Callable[[Restorer], list[Pictures]]] = {"denoise": denoised, "inpaint": inpainted, "filter": filtered}
+"""Task -> rows of pictures; of other tasks what their training shows at a validation."""
+
+
+@torch.inference_mode()
+def as_validated(entry: weights.Entry, out: Path) -> np.ndarray:
+    """What training shows at a validation, for three photographs."""
+    path = out / entry.file
+    objective, network = evaluation.understand(entry, path), weights.load(str(path))
+    assert isinstance(objective, Photographs)
+    given = [photograph("astronaut", 10, 120), photograph("chelsea", 40, 120), photograph("coffee", 60, 180)]
+    batches = [batch for picture in given for batch in objective.questions(picture, SIDE)]
+    return contact_sheet([objective.show(network, batch, number) for number, batch in enumerate(batches)])
+
+
+def describe_labelled(labelled: data.Labelled, source: Path) -> str:
     """Which labelled pictures were trained on."""
     held_out = f"the last {data.HELD_OUT:,}" if data.is_packed(source) else "every tenth"
     size = "x".join(str(n) for n in labelled.pictures.shape[1:])
     what = f"{len(labelled):,} pictures of {size} in {len(labelled.names)} classes, of which {held_out} were held out to choose on."
     classes = f"Classes, in the order of the outputs: {', '.join(labelled.names)}."
-    return "\n\n".join(filter(None, [what, origin, classes]))
+    return f"{what}\n\n{classes}"
 
 
-def describe_data(source: Path, licence: str) -> str:
-    """Which photographs were trained on, by the licence that their publishers state."""
-    manifest = source / "manifest.tsv"
+def describe_data(source: Path, config: dict[str, Any]) -> str:
+    """Which photographs a run has read, by the licence that their publishers state."""
+    licence, tier = config["licence"], config.get("tier", "any")
+    size = max([config["crop"], *(crop for _, crop, _ in config.get("patches", []))])
+    training, held_out = data.find(source, licence=licence, tier=tier, min_side=size, say=lambda line: None)
+    manifest = (source if source.is_dir() else source.parent) / "manifest.tsv"
     if not manifest.exists():
-        return f"{sum(1 for p in source.rglob('*') if p.suffix.lower() in SUFFIXES)} photographs of one folder."
-    allowed = data.open_files(manifest)
-    with manifest.open(newline="", encoding="utf-8") as file:
-        rows: list[dict[str, Any]] = [r for r in csv.DictReader(file, delimiter="\t") if r["shard"] != "train-006"]
-    used = [row for row in rows if licence == "any" or row["file"] in allowed]
-    counts = Counter((row["licence"], row["source"]) for row in used)
-    table = [f"| {kind} | {origin} | {count} |" for (kind, origin), count in counts.most_common()]
+        return f"{len(training) + len(held_out)} photographs of one folder, {len(held_out)} of them held out to choose on."
+    rows = read_manifest(manifest)
+    used = [rows[Path(photo.name.rpartition(": ")[2]).name] for photo in training]
     which = "those whose licence is stated and open" if licence == "open" else "of any licence"
-    head = [f"{len(used)} photographs, {which}; chosen on a shard that was held out.", "", "| licence as stated | source | photographs |"]
-    return "\n".join([*head, "|---|---|---|", *table])
+    which += f", of tier {tier} at most" if tier != "any" else ""
+    counts = Counter((row["licence"], row.get("tier", ""), row.get("source", "")) for row in used)
+    table = [f"| {' | '.join(key)} | {count} |" for key, count in counts.most_common()]
+    head = [f"{len(used)} photographs, {which}; chosen on {len(held_out)} that were held out.", ""]
+    return "\n".join([*head, "| licence as stated | tier | source | photographs |", "|---|---|---|---|", *table])
 
 
 def first_line(docstring: str | None) -> str:
@@ -148,4 +298,4 @@ def first_line(docstring: str | None) -> str:
 
 
 if __name__ == "__main__":
-    typer.run(publish)
+    app()

@@ -1,15 +1,20 @@
 import dataclasses
 import json
+import re
 import runpy
+import shutil
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
+import typer
 from PIL import Image
 from skimage import data as photographs
 
-from restore import weights
-from restore.training import engine
+from restore import Restorer, weights
+from restore.training import engine, evaluation
+from restore.training.config import override
 from restore.training.recipes import RECIPES
 
 SCRIPT = Path(__file__).parents[1] / "scripts" / "publish.py"
@@ -27,7 +32,7 @@ def published(tmp_path_factory):
     engine.train(config, source=root / "photographs", out=root / "run", say=lambda line: None)
     (root / "scores.json").write_text(json.dumps({"Kodak24 sigma 25, dB": 31.5}))
     publish = runpy.run_path(str(SCRIPT))["publish"]
-    settings = {"task": "denoise", "recipe": "denoise", "source": root / "photographs", "trained": "no time at all", "out": root / "weights"}
+    settings = {"recipe": "denoise", "source": root / "photographs", "trained": "no time at all", "out": root / "weights"}
     for name in ("first", "second"):
         publish(root / "run", name=name, scores=root / "scores.json", **settings)
     return root
@@ -44,14 +49,15 @@ def test_published_weights_load_and_equal_the_run(published):
 
 def test_card_says_what_the_manifest_says(published):
     card = (published / "weights" / "first.md").read_text("utf-8")
-    parts = ["# first", "recipe `denoise`", "no time at all", "2 photographs of one folder", "| Kodak24 sigma 25, dB | 31.5 |", "## Limits"]
+    what = "2 photographs of one folder, 1 of them held out to choose on."
+    parts = ["# first", "recipe `denoise`", "no time at all", what, "| Kodak24 sigma 25, dB | 31.5 |", "](first.jpg)", "## Limits"]
     assert [part for part in parts if part not in card] == []
 
 
 def test_limits_are_kept_when_published_again(published):
     path = published / "weights" / "second.md"
     path.write_text(path.read_text("utf-8").replace("(to be written)", "Not for faces."), encoding="utf-8")
-    settings = {"task": "denoise", "recipe": "denoise", "source": published, "trained": "longer", "out": published / "weights"}
+    settings = {"recipe": "denoise", "source": published / "photographs", "trained": "longer", "out": published / "weights"}
     runpy.run_path(str(SCRIPT))["publish"](published / "run", name="second", **settings)
     card = path.read_text("utf-8")
     assert "Not for faces." in card
@@ -69,7 +75,7 @@ def classifier(tmp_path_factory):
     config = dataclasses.replace(RECIPES["lenet5"](), options={"num_classes": 2}, steps=2, batch=2, threads=1)
     engine.train(config, source=root / "data", out=root / "run", say=lambda line: None)
     publish = runpy.run_path(str(SCRIPT))["publish"]
-    settings = {"task": "classify", "recipe": "lenet5", "source": root / "data", "trained": "no time at all", "out": root / "weights"}
+    settings = {"recipe": "lenet5", "source": root / "data", "trained": "no time at all", "out": root / "weights"}
     publish(root / "run", name="shades", origin="Drawn by the test.", **settings)
     return root
 
@@ -92,3 +98,81 @@ def test_the_card_of_a_classifier_names_its_data(classifier):
 
 def test_a_denoisers_entry_has_no_classes(published):
     assert "classes" not in (published / "weights" / "weights.toml").read_text("utf-8")
+
+
+def test_pictures_are_small_and_show_what_the_weight_does(published):
+    path = published / "weights" / "first.jpg"
+    assert path.stat().st_size < 150_000
+    page = np.asarray(Image.open(path))
+    given, made, original, difference = (page[12:220, 12 + 220 * i : 220 + 220 * i].astype(int) for i in range(4))
+    assert abs(original - photographs.astronaut()[10:218, 120:328]).mean() < 5
+    assert 11 < (given - original).std() < 30  # noise of sigma 25, clipped and compressed
+    assert abs(difference - np.clip(4 * abs(made - original), 0, 255)).mean() < 40
+
+
+def test_a_card_is_written_anew_from_the_manifest(published, tmp_path):
+    place = shutil.copytree(published / "weights", tmp_path / "weights")
+    manifest = place / "weights.toml"
+    manifest.write_text(manifest.read_text("utf-8").replace("31.5", "31.6"), "utf-8")
+    before = (place / "first.md").read_text("utf-8")
+    (place / "first.jpg").unlink()
+    card = runpy.run_path(str(SCRIPT))["card"]
+    card("first", out=place)
+    assert (place / "first.md").read_text("utf-8") == before.replace("31.5", "31.6")
+    assert (place / "first.jpg").is_file()
+    with pytest.raises(typer.BadParameter, match="'third' is unknown, expected one of first, second"):
+        card("third", out=place)
+
+
+def test_the_published_file_restores_with_its_hash_checked(published):
+    path = published / "weights" / "first.safetensors"
+    restorer = Restorer(device="cpu", weights={"denoise": path})
+    assert restorer.denoise(photographs.astronaut()[:40, :40], sigma=25).shape == (40, 40, 3)
+    report = evaluation.evaluate(str(path), published / "photographs", crop=64)
+    assert report.pictures == 2
+    assert report.scores.keys() == {"psnr_15", "psnr_25", "psnr_50", "psnr_50_8bit"}
+
+
+def test_data_is_described_by_what_was_read(tmp_path):
+    """By licence and tier of the manifest, without what the run left out: another licence, a higher tier, too small."""
+    rows = ["file\tlicence\ttier\tsource", "a.png\tMIT\t1\tus", "b.png\tMIT\t1\tus", "c.png\tnone stated\t1\tthem"]
+    rows += ["d.png\tCC0\t3\tus", "e.png\tCC0\t2\tus", "f.png\tCC0\t1\tus"]
+    (tmp_path / "manifest.tsv").write_text("\n".join(rows) + "\n", "utf-8")
+    for name in "abcdef":
+        Image.new("RGB", (32, 32) if name == "f" else (96, 64)).save(tmp_path / f"{name}.png")
+    describe = runpy.run_path(str(SCRIPT))["describe_data"]
+    text = describe(tmp_path, {"licence": "open", "tier": "2", "crop": 32, "patches": [[5, 64, 1]]})
+    head = "2 photographs, those whose licence is stated and open, of tier 2 at most; chosen on 1 that were held out."
+    assert text.splitlines()[0] == head
+    assert text.splitlines()[-2:] == ["| MIT | 1 | us | 1 |", "| CC0 | 2 | us | 1 |"]
+    assert "| CC0 | 3 | us | 1 |" in describe(tmp_path, {"licence": "any", "crop": 32})
+
+
+def test_what_cannot_be_published(published, tmp_path):
+    publish = runpy.run_path(str(SCRIPT))["publish"]
+    settings = {"name": "none", "source": published / "photographs", "trained": "", "out": tmp_path / "weights"}
+    with pytest.raises(typer.BadParameter, match="checkpoint.pt is no checkpoint of a run with its config.json"):
+        publish(tmp_path, recipe="denoise", **settings)
+    for recipe in ("lenet5", "noise"):
+        with pytest.raises(typer.BadParameter, match=f"'{recipe}' did not train this run"):
+            publish(published / "run", recipe=recipe, **settings)
+    assert not (tmp_path / "weights").exists()
+
+
+def test_other_tasks_are_shown_as_their_training_shows_them(published, tmp_path):
+    settings = ["objective.names=film_grain", "objective.probabilities=1"]
+    options = {"widths": [8, 8], "down": [1, 1], "up": [1, 1]}
+    config = dataclasses.replace(RECIPES["repair"](), options=options, steps=2, batch=2, threads=1)
+    engine.train(override(config, settings), source=published / "photographs", out=tmp_path / "run", say=lambda line: None)
+    publish = runpy.run_path(str(SCRIPT))["publish"]
+    words = {"name": "mend", "recipe": "repair", "trained": "no time", "origin": "Ours."}
+    publish(tmp_path / "run", source=published / "photographs", out=tmp_path / "weights", **words)
+    assert Image.open(tmp_path / "weights" / "mend.jpg").size[0] == 3 * 220 + 12
+    assert "\n\nOurs.\n\n## Scores\n\n(none)" in (tmp_path / "weights" / "mend.md").read_text("utf-8")
+
+
+def test_cards_of_shipped_weights_have_their_pictures():
+    for name, entry in weights.entries().items():
+        pictures = re.findall(r"!\[.*\]\((.*)\)", (weights.folder() / f"{name}.md").read_text("utf-8"))
+        assert len(pictures) == (entry.task != "classify")
+        assert all((weights.folder() / picture).is_file() for picture in pictures)
