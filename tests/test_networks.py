@@ -5,7 +5,8 @@ import torch
 from restore import networks
 from restore.filters import FILTERS
 from restore.networks.filtering import OPERATORS, Filtering
-from restore.networks.inpainting import from_restoration, push_pull
+from restore.networks.inpainting import from_restoration
+from restore.nn.filling import push_pull
 from restore.tiling import tiled
 
 U_NET = {"widths": [8, 12, 16]}
@@ -74,6 +75,24 @@ def test_tiles_equal_the_whole_picture(name):
     whole = tiled(run, image, tile=4096, **needs)
     assert whole.std() > 0.05
     np.testing.assert_allclose(tiled(run, image, tile=64, **needs), whole, atol=1e-6, rtol=0)
+
+
+@pytest.mark.parametrize("block", networks.base.BLOCKS)
+@pytest.mark.parametrize(("down", "up"), [((1, 2, 2), (1, 2, 2)), ((2, 1), (1, 3))])
+def test_halo_of_every_block_is_the_reach(block, down, up):
+    torch.manual_seed(0)
+    net = networks.build("restoration", {"widths": [8] * len(down), "down": down, "up": up, "block": block}).double()
+    for parameter in net.parameters():
+        torch.nn.init.normal_(parameter, std=0.1)
+    x = torch.zeros(1, 3, 256, 256, dtype=torch.double, requires_grad=True)
+    (gradient,) = torch.autograd.grad(net(x, 0.1)[0, :, 128, 128].sum(), x)
+    reach = 128 - int(gradient.abs().sum((0, 1, 3)).nonzero().min())
+    assert net.halo - net.multiple_of < reach <= net.halo
+
+
+def test_an_unknown_block_is_named():
+    with pytest.raises(ValueError, match="block 'dense' is unknown; expected one of basic, fused"):
+        networks.build("restoration", {"block": "dense"})
 
 
 @pytest.mark.parametrize("name", ["restoration", "filtering"])

@@ -1,7 +1,8 @@
 import pytest
 import torch
+import torch.nn.functional as F
 
-from restore.nn.blocks import BasicBlock, Bottleneck, UpDecoder
+from restore.nn.blocks import BasicBlock, Bottleneck, FusedBlock, UpDecoder
 from restore.nn.layers import ACTIVATIONS, NORMS, activation_layer, norm_layer, resize_to
 
 
@@ -53,6 +54,22 @@ def test_post_activation_is_after_the_addition(block):
     net.zero_init()
     x = torch.randn(2, 4 * block.expansion, 6, 6)
     assert torch.equal(net(x), x.relu())
+
+
+def test_fused_block_is_two_convolutions_and_a_shortcut():
+    net, x = FusedBlock(4, 4, dilation=2, factor=3), torch.randn(2, 4, 7, 6)
+    inside = F.conv2d(x, net.conv1.weight, net.conv1.bias, padding=2, dilation=2).relu()
+    assert inside.shape == (2, 12, 7, 6)
+    expected = x + torch.einsum("nchw,oc->nohw", inside, net.conv2.weight[..., 0, 0]) + net.conv2.bias[:, None, None]
+    torch.testing.assert_close(net(x), expected)
+    net.zero_init()
+    assert torch.equal(net(x), x)
+
+
+@pytest.mark.parametrize(("channels", "stride"), [(8, 1), (4, 2)])
+def test_fused_block_keeps_channels_and_size(channels, stride):
+    with pytest.raises(ValueError, match=f"FusedBlock keeps channels and size; got {channels} to 4 channels, stride {stride}"):
+        FusedBlock(channels, 4, stride=stride)
 
 
 def test_decoder_resizes_to_a_skip_of_odd_size():

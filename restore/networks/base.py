@@ -6,10 +6,13 @@ from functools import partial
 from torch import nn
 
 from restore.backbones.resnet import ResNet
-from restore.nn.blocks import BasicBlock, UpDecoder
+from restore.nn.blocks import BasicBlock, BlockFactory, FusedBlock, UpDecoder
 
-plain_block = partial(BasicBlock, norm="none", post_activation=False)
-"""Convolution, ReLU, convolution and a shortcut: the block of the restoration networks."""
+BLOCKS: dict[str, tuple[BlockFactory, int]] = {
+    "basic": (partial(BasicBlock, norm="none", post_activation=False), BasicBlock.reach),
+    "fused": (FusedBlock, FusedBlock.reach),
+}
+"""Name of a residual block without normalisation -> builder, and how many pixels around it sees."""
 
 
 class Network(nn.Module):
@@ -38,7 +41,14 @@ def start_as_identity(network: nn.Module, tail: nn.Conv2d) -> None:
         nn.init.zeros_(parameter)
 
 
-def build_parts(widths: Sequence[int], down: Sequence[int], up: Sequence[int]) -> tuple[ResNet, UpDecoder]:
-    """The encoder and decoder that restoration and inpainting share: ResNet stages at 1/2, 1/4, ... of ``down`` blocks, then ``up``."""
-    encoder = ResNet(plain_block, down, widths, stem="unshuffle", transition="conv", in_channels=4, num_classes=0)
-    return encoder, UpDecoder(encoder.channels, depths=up, block=plain_block)
+def build_parts(widths: Sequence[int], down: Sequence[int], up: Sequence[int], block: str = "basic") -> tuple[ResNet, UpDecoder]:
+    """The encoder and decoder that restoration and inpainting share: ResNet stages at 1/2, 1/4, ... of ``down`` blocks, then ``up``.
+
+    Raises:
+        ValueError: ``block`` is not in ``BLOCKS``.
+    """
+    if block not in BLOCKS:
+        raise ValueError(f"block {block!r} is unknown; expected one of {', '.join(BLOCKS)}")
+    factory, _ = BLOCKS[block]
+    encoder = ResNet(factory, down, widths, stem="unshuffle", transition="conv", in_channels=4, num_classes=0)
+    return encoder, UpDecoder(encoder.channels, depths=up, block=factory)

@@ -9,6 +9,7 @@ from torch import nn
 from restore.backbones.base import Backbone
 from restore.networks.base import Network, build_parts, start_as_identity
 from restore.nn.blocks import Bottleneck
+from restore.nn.filling import push_pull
 
 
 class Inpainting(Network):
@@ -46,43 +47,6 @@ class Inpainting(Network):
         *fine, coarse = self.encoder.features(torch.cat([x, mask.to(x.dtype)], 1))
         decoded = self.decoder([*fine, self.trunk(coarse)])
         return x + F.pixel_shuffle(self.tail(decoded), 2)  # (N, 3, H, W)
-
-
-def push_pull(x: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
-    """Fill holes smoothly from their borders (Gortler et al. 1996, "The Lumigraph", section 3.7).
-
-    Values and known-ness are averaged together down a pyramid, then each level takes what it lacks from the coarser one.
-
-    Args:
-        x: Pictures (N, C, H, W); what lies in the hole is ignored.
-        mask: Holes (N, 1, H, W), non-zero = fill. Where nothing is known the fill is 0.
-
-    Returns:
-        ``x`` with its holes filled, (N, C, H, W).
-
-    >>> x = torch.ones(1, 3, 5, 7); mask = torch.zeros(1, 1, 5, 7); mask[..., 1:3, 2:5] = 1
-    >>> torch.equal(push_pull(x, mask), x)
-    True
-    """
-    known = (mask == 0).to(x.dtype)
-    weighted = torch.where(known > 0, x, torch.zeros((), dtype=x.dtype, device=x.device))
-    levels = [(weighted, known)]
-    while max(weighted.shape[-2:]) > 1 and bool((known == 0).any()):
-        weighted, known = _halved(weighted), _halved(known)
-        levels.append((weighted, known))
-    filled = weighted / known.clamp_min(1e-12)
-    for weighted, known in reversed(levels[:-1]):
-        coarse = F.interpolate(filled, size=weighted.shape[-2:], mode="bilinear", align_corners=False)
-        filled = torch.where(known > 0, weighted / known.clamp_min(1e-12), coarse)
-    return torch.where(mask == 0, x, filled)
-
-
-def _halved(x: torch.Tensor) -> torch.Tensor:
-    """Means of 2x2 pixels, at odd edges of those there are: (N, C, H, W) -> (N, C, ceil(H/2), ceil(W/2)).
-
-    As with ``ceil_mode``, whose windows larger than the picture OpenVINO cannot pool.
-    """
-    return F.avg_pool2d(F.pad(x, (0, 1, 0, 1), mode="replicate"), 2)
 
 
 def from_restoration(state: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:

@@ -7,7 +7,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from restore.backbones.base import Backbone
-from restore.networks.base import Network, build_parts, start_as_identity
+from restore.networks.base import BLOCKS, Network, build_parts, start_as_identity
 
 
 class Restoration(Network):
@@ -54,36 +54,42 @@ def level_map(level: torch.Tensor | float, x: torch.Tensor) -> torch.Tensor:
     return level.expand(x.shape[0], 1, *x.shape[-2:])
 
 
-def reach(down: Sequence[int], up: Sequence[int]) -> int:
+def reach(down: Sequence[int], up: Sequence[int], cells: int) -> int:
     """How far an output pixel of the U-Net sees, in pixels, rounded up to a multiple of its coarsest reduction.
 
-    Follows the left edge of what pixel 0 depends on, back through the network: each block has two 3x3 convolutions that reach
-    one cell of their scale each, and each step between scales rounds to whole cells.
+    Follows the left edge of what pixel 0 depends on, back through the network: each block reaches so many ``cells`` of its scale, and
+    each step between scales rounds to whole cells.
 
-    >>> reach((2, 2, 2), (2, 2, 2))
-    128
+    >>> reach((2, 2, 2), (2, 2, 2), 2), reach((2, 2, 2), (2, 2, 2), 1)
+    (128, 64)
     """
     cell = -1  # of the grid at 1/2: the tail
     for blocks in up[:-1]:
-        cell = (cell - 2 * blocks) // 2
-    cell -= 2 * (up[-1] + down[-1])
+        cell = (cell - cells * blocks) // 2
+    cell -= cells * (up[-1] + down[-1])
     for blocks in reversed(down[:-1]):
-        cell = 2 * cell - 2 * blocks
+        cell = 2 * cell - cells * blocks
     pixels, coarsest = -2 * (cell - 1), 2 ** len(down)
     return -(-pixels // coarsest) * coarsest
 
 
-def build(*, widths: Sequence[int] = (48, 64, 96), down: Sequence[int] = (2, 2, 2), up: Sequence[int] = (2, 2, 2)) -> Restoration:
+def build(
+    *, widths: Sequence[int] = (48, 64, 96), down: Sequence[int] = (2, 2, 2), up: Sequence[int] = (2, 2, 2), block: str = "basic"
+) -> Restoration:
     """Build the network with random weights.
 
     Args:
         widths: Channels at 1/2, 1/4, 1/8 of the size.
         down: Residual blocks of the encoder at each scale.
         up: Residual blocks of the decoder at each scale.
+        block: A name in ``networks.base.BLOCKS``.
+
+    Raises:
+        ValueError: Unknown block.
 
     >>> net = build(widths=(8, 8, 8))
     >>> net(torch.zeros(1, 3, 16, 24), 25 / 255).shape
     torch.Size([1, 3, 16, 24])
     """
-    encoder, decoder = build_parts(widths, down, up)
-    return Restoration(encoder, decoder, halo=reach(down, up))
+    encoder, decoder = build_parts(widths, down, up, block)
+    return Restoration(encoder, decoder, halo=reach(down, up, BLOCKS[block][1]))
