@@ -35,12 +35,29 @@ from restore.networks.filtering import OPERATORS
 from restore.training import config as configuration
 from restore.training import engine, evaluation
 from restore.training.base import Photographs
+from restore.training.checkpoints import describe
 from restore.training.log import contact_sheet
 from restore.training.recipes import RECIPES
 
 ROOT = Path(__file__).resolve().parents[1]
 SIDE, LIMIT = 208, 150_000
 """Pixels of a small picture's side; bytes of the pictures of a card."""
+HOUSEKEEPING = [
+    "task",
+    "network",
+    "options",
+    "objective",
+    "data",
+    "workers",
+    "log_every",
+    "save_every",
+    "validate_every",
+    "keep",
+    "tensorboard",
+    "threads",
+    "compile",
+]
+"""Settings of a run that its card does not repeat."""
 Pictures = dict[str, np.ndarray]
 app = typer.Typer(help=__doc__, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 Out = Annotated[Path, typer.Option(help="Folder of the weights.")]
@@ -78,7 +95,6 @@ def publish(
     labelled = None
     if isinstance(network, Backbone):
         labelled = data.read_labelled(source, "train", size=config["crop"], channels=len(network.mean))
-    measured = json.loads(scores.read_text("utf-8")) if scores else {}
     entry = weights.Entry(
         name=name,
         network=config["network"],
@@ -90,8 +106,8 @@ def publish(
         licence=licence,
         recipe=recipe,
         commit=commit(),
-        trained=trained,
-        scores=measured.get("scores", measured),
+        trained="; ".join(filter(None, [trained, settings(config, recipe)])),
+        scores=read_scores(scores) if scores else {},
         classes=labelled.names if labelled else (),
     )
     manifest = out / "weights.toml"
@@ -110,6 +126,30 @@ def card(name: Annotated[str, typer.Argument(help="Name of a published weight.")
     if name not in known:
         raise typer.BadParameter(f"{name!r} is unknown, expected one of {', '.join(known)}", param_hint="NAME")
     write_card(known[name], out)
+
+
+def read_scores(path: Path) -> dict[str, float]:
+    """What was measured -> value, as the file says it or, of ``restore evaluate --json``, with the name of the folder before it."""
+    content = json.loads(path.read_text("utf-8"))
+    if "scores" not in content:
+        return content
+    where = f"{content['pictures']} pictures of {content['data']}"
+    return {f"{where}: {what}": round(value, 3) for what, value in content["scores"].items()}
+
+
+def settings(config: dict[str, Any], recipe: str) -> str:
+    """What a run was told otherwise than its recipe says, apart from the network, which has its own line, and from housekeeping."""
+    usual, told = (flatten(json.loads(json.dumps(what))) for what in (describe(RECIPES[recipe]()), config))
+    found = [
+        f"{key}={Path(value).name if isinstance(value, str) else value}" for key, value in told.items() if value != usual.get(key, value)
+    ]
+    return f"with {', '.join(found)}" if found else ""
+
+
+def flatten(config: dict[str, Any]) -> dict[str, Any]:
+    """The settings of a run that change its result; those of the objective under ``objective.KEY``."""
+    objective = {f"objective.{key}": value for key, value in config["objective"].items()}
+    return {**{key: value for key, value in config.items() if key not in HOUSEKEEPING}, **objective}
 
 
 def commit() -> str:

@@ -64,7 +64,7 @@ def test_the_numbers_are_scikit_images(root, call):
         restored = (restored[0].permute(1, 2, 0).clamp(0, 1).numpy() * 255).round().astype(np.uint8)
         expected.append(peak_signal_noise_ratio(clean, restored, data_range=255))
     content = json.loads((root / "scores.json").read_text("utf-8"))
-    assert content["pictures"] == 3
+    assert (content["data"], content["pictures"]) == ("own", 3)
     assert list(content["scores"]) == ["psnr_15", "psnr_25", "psnr_50", "psnr_50_8bit"]
     assert content["scores"]["psnr_25"] == pytest.approx(np.mean(expected), abs=2e-3)
     assert out.splitlines()[0].endswith("clipped to 8 bits. 3 pictures.")

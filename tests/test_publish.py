@@ -13,7 +13,7 @@ from PIL import Image
 from skimage import data as photographs
 
 from restore import Restorer, weights
-from restore.training import engine, evaluation
+from restore.training import checkpoints, engine, evaluation
 from restore.training.config import override
 from restore.training.recipes import RECIPES
 
@@ -52,6 +52,22 @@ def test_card_says_what_the_manifest_says(published):
     what = "2 photographs of one folder, 1 of them held out to choose on."
     parts = ["# first", "recipe `denoise`", "no time at all", what, "| Kodak24 sigma 25, dB | 31.5 |", "](first.jpg)", "## Limits"]
     assert [part for part in parts if part not in card] == []
+
+
+def test_card_says_what_the_run_was_told_and_no_more(published):
+    (line,) = [line for line in (published / "weights" / "first.md").read_text("utf-8").splitlines() if line.startswith("- Training")]
+    assert "recipe `denoise`, no time at all; with steps=2, batch=2; published at commit" in line
+    settings = runpy.run_path(str(SCRIPT))["settings"]
+    config = override(RECIPES["denoise"](), ["start=runs/a/checkpoint.pt", "objective.sigma=5,25", "lr=5e-4", "threads=1"])
+    assert settings(checkpoints.describe(config), "denoise") == "with lr=0.0005, start=checkpoint.pt, objective.sigma=[5.0, 25.0]"
+    assert settings(checkpoints.describe(RECIPES["inpaint"]()), "inpaint") == ""
+
+
+def test_scores_of_restore_evaluate_say_where_they_were_measured(tmp_path):
+    path = tmp_path / "scores.json"
+    content = {"weight": "mine", "data": "others", "measure": "Mean PSNR.", "pictures": 6, "scores": {"psnr_25": 31.04003}}
+    path.write_text(json.dumps(content), "utf-8")
+    assert runpy.run_path(str(SCRIPT))["read_scores"](path) == {"6 pictures of others: psnr_25": 31.04}
 
 
 def test_limits_are_kept_when_published_again(published):

@@ -1,6 +1,7 @@
 """`restore evaluate`: what a weight scores on one's own photographs."""
 
 import json
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
@@ -51,7 +52,7 @@ def evaluate(
         for what, value in report.scores.items():
             print(f"  {what.ljust(max(map(len, report.scores)))}  {value:.3f}")
         if json_file:
-            content = {"weight": weight, "measure": report.measure, "pictures": report.pictures, "scores": report.scores}
+            content = {"weight": weight, "data": data.resolve().name, **asdict(report)}
             json_file.write_text(json.dumps(content, indent=1) + "\n", "utf-8")
     except (WeightsError, ValueError, OSError) as error:
         give_up(" ".join(str(error).split()))
