@@ -10,7 +10,7 @@ import torch
 from skimage import data
 from skimage.restoration import inpaint_biharmonic
 
-from restore import masks, networks
+from restore import exemplar, masks, networks
 from restore.image import full_scale, to_linear, to_srgb
 from restore.runtime import Runtime
 from restore.tasks import inpaint
@@ -216,6 +216,56 @@ def test_same_bytes_again() -> None:
     picture, runtime = in_depth(ASTRONAUT, np.uint16), real_network()
     for method in METHODS:
         assert inpaint(picture, HOLES, runtime, method=method).tobytes() == inpaint(picture, HOLES, runtime, method=method).tobytes()
+
+
+def wide() -> np.ndarray:
+    """A wide hole and a scratch, in ``ASTRONAUT``'s size."""
+    holes = np.zeros(HOLES.shape, bool)
+    holes[60:160, 90:190] = holes[200:203, 20:] = True
+    return holes
+
+
+@pytest.mark.parametrize("linear", [False, True])
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_texture_comes_into_wide_holes_alone(dtype: type, *, linear: bool) -> None:
+    picture, holes = in_depth(ASTRONAUT, dtype), wide()
+    smooth, textured, again = (inpaint(picture, holes, Mean(), linear=linear, texture=seed) for seed in (None, 5, 5))
+    changed = (smooth != textured).any(2)
+    assert textured.dtype == dtype
+    np.testing.assert_array_equal(textured, again)
+    assert changed[75:145, 105:175].mean() > 0.95
+    assert not changed[~holes].any()
+    assert not changed[195:].any()
+    inside, scale = (slice(75, 145), slice(105, 175)), full_scale(dtype)
+    steps = [np.abs(np.diff(result[inside].astype(np.float64), axis=1)).mean() / scale for result in (smooth, textured, picture)]
+    assert steps[0] < 0.1 * steps[1]
+    assert 0.3 * steps[2] < steps[1] < 2 * steps[2]
+
+
+def test_thin_holes_take_no_texture() -> None:
+    picture = in_depth(ASTRONAUT, np.uint8)
+    np.testing.assert_array_equal(inpaint(picture, HOLES, Mean(), texture=1), inpaint(picture, HOLES, Mean(), texture=None))
+
+
+def test_texture_is_not_copied_from_what_is_not_finite() -> None:
+    picture = ASTRONAUT.astype(np.float32)
+    picture[::8, 80:110] = np.nan
+    holes = np.zeros(HOLES.shape, bool)
+    holes[100:140, 200:240] = True
+    result = inpaint(picture, holes, Mean())
+    assert (result != inpaint(picture, holes, Mean(), texture=None))[holes].any()
+    np.testing.assert_array_equal(np.isnan(result), np.isnan(picture))
+
+
+def test_texture_of_far_apart_holes_and_of_huge_ones(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(exemplar, "LIMIT", 1 << 14)
+    picture = np.random.default_rng(0).integers(0, 256, (700, 900, 1), np.uint8)
+    holes = np.zeros(picture.shape[:2], bool)
+    holes[20:60, 20:60] = holes[300:600, 400:800] = True
+    result = inpaint(picture, holes, Mean())
+    np.testing.assert_array_equal(result[~holes], picture[~holes])
+    assert result[35:45, 35:45].std() > 0.5 * picture.std()
+    assert result[400:500, 500:700].std() > 0.5 * picture.std()
 
 
 def test_progress() -> None:

@@ -11,7 +11,7 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 
-from restore import masks
+from restore import exemplar, masks
 from restore.image import from_float, to_float, to_linear, to_srgb
 from restore.runtime import Runtime
 from restore.tiling import crop_to, is_out_of_memory, pad_to
@@ -29,6 +29,10 @@ RIM = 16
 """Width of the rim of a thick hole that is filled at full resolution, in pixels."""
 BLOCK = 8
 """Thick holes are looked for in blocks of so many pixels."""
+WIDE = 2 * BLOCK
+"""Holes thicker than this are looked at for texture, in pixels; ``restore.exemplar.share`` says where they take it."""
+SURROUNDINGS = (128, 512)
+"""Pixels around a wide hole that texture is copied from, least and most; between them twice the hole's thickness."""
 MIN_TILE = 64
 """Crops do not shrink below this when memory runs out."""
 
@@ -63,6 +67,7 @@ def inpaint(
     method: str = "learned",
     tile: int = 512,
     linear: bool = False,
+    texture: int | None = 0,
     progress: Callable[[float], None] | None = None,
 ) -> np.ndarray:
     """Fill the holes that a mask marks.
@@ -75,6 +80,8 @@ def inpaint(
         tile: Largest side of a crop, in pixels. Long holes are filled crop by crop, each sees what those before it filled; the inside of
             holes too thick for a crop, or for a network thicker than ``THICK``, is filled at half the resolution first.
         linear: The samples are proportional to light; holes are filled sRGB-encoded.
+        texture: Seed of the search for texture in the picture itself, which method "learned" copies into wide holes
+            (``restore.exemplar``); None: the network's fill as it is.
         progress: Called with the fraction done, 0 to 1.
 
     Returns:
@@ -89,13 +96,13 @@ def inpaint(
     holes = masks.check(mask, pixels.shape[:2])
     if holes.all():
         raise ValueError("the mask covers the whole picture: nothing is known that it could be filled from")
-    result, holes, multiple_of = pixels.copy(), holes.copy(), runtime.multiple_of if runtime else 1
+    marked, result, holes, multiple_of = holes, pixels.copy(), holes.copy(), runtime.multiple_of if runtime else 1
     total = max(1, int(np.count_nonzero(holes)))
     if progress:
         progress(0.0)
     while holes.any():
         try:
-            again = partial(inpaint, runtime=runtime, method=method, tile=tile, linear=linear)
+            again = partial(inpaint, runtime=runtime, method=method, tile=tile, linear=linear, texture=None)
             _fill_thick(result, holes, again, thickest=_thickest(method, tile, holes.shape))
             for core, window in _in_order(plan(holes, tile=tile, multiple_of=multiple_of), holes):
                 _repair(result, holes, core, window, fill, linear=linear)
@@ -107,6 +114,8 @@ def inpaint(
             if tile // 2 < MIN_TILE:
                 raise MemoryError(f"not enough memory to fill a hole on a crop of {tile} pixels") from error
             tile //= 2
+    if method == "learned" and texture is not None:
+        _copy_texture(result, marked, linear=linear, seed=texture)
     if progress:
         progress(1.0)
     return result
@@ -234,20 +243,62 @@ def _fill_thick(result: np.ndarray, holes: np.ndarray, again: Callable[[np.ndarr
         again: Fills a smaller picture with holes.
         thickest: The thickness that is left as it is.
     """
-    height, width = holes.shape
-    grid = cv2.resize(holes.view(np.uint8), (-(-width // BLOCK), -(-height // BLOCK)), interpolation=cv2.INTER_AREA)
-    thickness = 2 * BLOCK * np.minimum(cv2.distanceTransform(grid, cv2.DIST_L2, 3), max(grid.shape))
-    _, parts, places, _ = cv2.connectedComponentsWithStats(grid)
-    for part in np.unique(parts[thickness > thickest]):
-        around = min(max(height, width), int(thickness[parts == part].max()))
-        left, top, across, down = (int(BLOCK * number) for number in places[part][:4])
-        window = Box(max(0, top - around), max(0, left - around), min(height, top + down + around), min(width, left + across + around))
+    for thickness, box in list(_thick(holes, thickest)):
+        window = _around(box, min(max(holes.shape), thickness), holes.shape)
         crop, unknown = result[window.slices], holes[window.slices]
         filled = again(*_half(crop, unknown))
         inside = cv2.distanceTransform(unknown.astype(np.uint8), cv2.DIST_L2, 3) > RIM
         large = cv2.resize(filled, window.sides[::-1], interpolation=cv2.INTER_LINEAR).reshape(crop.shape)
         crop[inside] = from_float(large[inside], crop.dtype)
         unknown[inside] = False
+
+
+def _thick(holes: np.ndarray, thickest: int) -> Iterator[tuple[int, Box]]:
+    """Connected holes thicker than ``thickest`` pixels: their thickness and their box, to ``BLOCK`` pixels."""
+    height, width = holes.shape
+    grid = cv2.resize(holes.view(np.uint8), (-(-width // BLOCK), -(-height // BLOCK)), interpolation=cv2.INTER_AREA)
+    thickness = 2 * BLOCK * np.minimum(cv2.distanceTransform(grid, cv2.DIST_L2, 3), max(grid.shape))
+    _, parts, places, _ = cv2.connectedComponentsWithStats(grid)
+    for part in np.unique(parts[thickness > thickest]):
+        left, top, across, down = (int(BLOCK * number) for number in places[part][:4])
+        yield int(thickness[parts == part].max()), Box(top, left, top + down, left + across)
+
+
+def _around(box: Box, pixels: int, shape: tuple[int, ...]) -> Box:
+    """``box`` with so many pixels around it, within the picture."""
+    top, left, bottom, right = box
+    return Box(max(0, top - pixels), max(0, left - pixels), min(shape[0], bottom + pixels), min(shape[1], right + pixels))
+
+
+def _copy_texture(result: np.ndarray, holes: np.ndarray, *, linear: bool, seed: int) -> None:
+    """Give the wide ones of the filled ``holes`` (H, W) of ``result`` (H, W, C) texture; near ones share a window."""
+    least, most = SURROUNDINGS
+    crops: list[tuple[Box, Box]] = []
+    for thickness, box in _thick(holes, WIDE):
+        core, window = _around(box, BLOCK, holes.shape), _around(box, int(np.clip(2 * thickness, least, most)), holes.shape)
+        for other in crops.copy():
+            union = _union(window, other[1])
+            if np.prod(union.sides) <= min(exemplar.LIMIT, np.prod(window.sides) + np.prod(other[1].sides)):
+                core, window = _union(core, other[0]), union
+                crops.remove(other)
+        crops.append((core, window))
+    for core, window in crops:
+        crop, unknown = result[window.slices], holes[window.slices]
+        share = np.zeros(window.sides, np.float32)
+        inner = Box(core.top - window.top, core.left - window.left, core.bottom - window.top, core.right - window.left)
+        share[inner.slices] = exemplar.share(unknown)[inner.slices]
+        x = to_float(crop)
+        x = to_srgb(x) if linear else x
+        finite = np.isfinite(x).all(2)
+        x = np.where(finite[..., None], x, np.float32(0))
+        y = exemplar.complete(x, share > 0, sources=finite & ~unknown, seed=seed)
+        y = x + share[..., None] * (y - x)
+        written = share > 0
+        crop[written] = from_float(to_linear(y) if linear else y, result.dtype)[written]
+
+
+def _union(one: Box, other: Box) -> Box:
+    return Box(min(one.top, other.top), min(one.left, other.left), max(one.bottom, other.bottom), max(one.right, other.right))
 
 
 def _thickest(method: str, tile: int, shape: tuple[int, ...]) -> int:
