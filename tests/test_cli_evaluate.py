@@ -160,6 +160,9 @@ def test_what_a_run_does_not_say(root, tmp_path):
         (tmp_path / "config.json").write_text(json.dumps({**config, **changes}), "utf-8")
         with pytest.raises(weights.WeightsError, match=message):
             evaluation.evaluate(str(tmp_path), root / "own")
+    (tmp_path / "config.json").write_text(json.dumps({key: value for key, value in config.items() if key != "task"}), "utf-8")
+    with pytest.raises(weights.WeightsError, match="has no config.json of a run beside it that says network, options and task: 'task'"):
+        evaluation.evaluate(str(tmp_path), root / "own")
     old = dataclasses.replace(weights.entries()["denoise"], name="old", recipe="lost")
     with pytest.raises(weights.WeightsError, match="weight 'old' is of recipe 'lost'; expected one of denoise, inpaint-thin"):
         evaluation.understand(old, tmp_path)

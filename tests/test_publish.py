@@ -148,13 +148,18 @@ def test_a_card_is_written_anew_from_the_manifest(published, tmp_path):
         card("third", out=place)
 
 
-def test_the_published_file_restores_with_its_hash_checked(published):
+def test_the_published_file_restores_with_its_hash_checked(published, tmp_path):
     path = published / "weights" / "first.safetensors"
     restorer = Restorer(device="cpu", weights={"denoise": path})
     assert restorer.denoise(photographs.astronaut()[:40, :40], sigma=25).shape == (40, 40, 3)
     report = evaluation.evaluate(str(path), published / "photographs", crop=64)
     assert report.pictures == 2
     assert report.scores.keys() == {"psnr_15", "psnr_25", "psnr_50", "psnr_50_8bit"}
+    place = shutil.copytree(published / "weights", tmp_path / "weights")
+    content = (place / path.name).read_bytes()
+    (place / path.name).write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
+    with pytest.raises(weights.WeightsError, match=r"has sha256 \w{64}, expected"):
+        weights.load(str(place / path.name))
 
 
 def test_data_is_described_by_what_was_read(tmp_path):
