@@ -48,7 +48,7 @@ def evaluate(
         raise WrongCall(str(error)) from error
     try:
         report = evaluation.evaluate(weight, data, crop=crop, limit=limit, device=device, say=say)
-        print(f"{report.measure} {report.pictures} pictures.")
+        print(f"{report.measure} {report.pictures} picture{'s' * (report.pictures != 1)}.")
         for what, value in report.scores.items():
             print(f"  {what.ljust(max(map(len, report.scores)))}  {value:.3f}")
         if json_file:
