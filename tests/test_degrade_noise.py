@@ -100,12 +100,6 @@ def test_grain_of_black_and_white_film_is_grey():
     assert (coloured[:, 0] - coloured[:, 2]).abs().max() > 0.05
 
 
-def test_brightness_is_that_of_a_grey_picture():
-    x = torch.rand(2, 1, 3, 4)
-    torch.testing.assert_close(noise.luma(x.expand(-1, 3, -1, -1)), x)
-    torch.testing.assert_close(noise.luma(torch.eye(3)[:, :, None, None]).flatten(), full(0.299, 0.587, 0.114))
-
-
 def test_salt_and_pepper_come_in_the_shares_that_were_asked_for():
     x = torch.full((2, 3, 300, 300), 0.5)
     where = torch.special.ndtr(normal(2, 1, 300, 300))

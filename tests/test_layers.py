@@ -27,7 +27,7 @@ SIDEWAYS = {
     "nn": ["reach", "arithmetic", "convolution", "layers", "pooling", "filling", "blocks", "manual"],
     "filters": ["base", "kernels", "options", "array", "tensor"],
     "data": ["photographs", "crops", "labelled", "resident", "workers"],
-    "degrade": ["base", "blur", "noise", "sampling", "jpeg", "codec", "tone", "surface", "damage", "table", "composition", "arrays"],
+    "degrade": ["base", "blur", "tone", "noise", "sampling", "jpeg", "codec", "surface", "damage", "table", "composition", "arrays"],
     "masks": ["base", "lines", "cracks", "shapes", "marks", "lama", "files", "draw", "bank"],
     "losses": ["base", "distance", "structural", "frequency", "variation", "perceptual", "adversarial", "segmentation", "classification"],
     "training": [

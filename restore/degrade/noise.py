@@ -9,11 +9,9 @@ import torch.nn.functional as F
 
 from restore.degrade.base import Choice, Degradation, Even, Field, Integer, Normal, Shape, Strength, Uniform, column, numbers
 from restore.degrade.blur import blur, gaussian_kernels
+from restore.degrade.tone import luma
 from restore.draws import Draws
 from restore.filters.tensor.base import pad
-
-LUMA = (0.299, 0.587, 0.114)
-"""Shares of red, green and blue in brightness (ITU-R BT.601)."""
 
 
 def gaussian_noise(x: torch.Tensor, sigma: torch.Tensor, noise: torch.Tensor) -> torch.Tensor:
@@ -108,11 +106,6 @@ class Mixing:
     def __call__(self, draws: Draws, shape: Shape, severity: np.ndarray) -> torch.Tensor:
         """See ``Distribution``."""
         return F.normalize(draws.normal(shape[1], shape[1]).abs(), dim=2)
-
-
-def luma(x: torch.Tensor) -> torch.Tensor:
-    """Brightness (N, 1, H, W) of pictures (N, C, H, W), C = 1 or 3."""
-    return x if x.shape[1] == 1 else torch.einsum("nchw,c->nhw", x, x.new_tensor(LUMA))[:, None]
 
 
 def film_grain(x: torch.Tensor, sigma: torch.Tensor, width: torch.Tensor, colour: torch.Tensor, noise: torch.Tensor) -> torch.Tensor:
