@@ -128,6 +128,37 @@ def test_autocast_changes_nothing(name):
 
 
 @rows
+@pytest.mark.parametrize("kind", [torch.float64, torch.bfloat16, torch.float16], ids=str)
+def test_other_types_come_back(name, kind):
+    x = photograph(2, 3, 24, 40).to(kind)
+    drawn = draw(name, x)
+    y = degrade.apply(name, x, drawn)
+    assert y.dtype == kind
+    assert torch.equal(y, degrade.apply(name, x.float(), drawn).to(kind))
+
+
+@rows
+def test_a_batch_of_none_is_none(name):
+    x = torch.empty(0, 3, 24, 40)
+    assert degrade.apply(name, x, draw(name, x)).shape == x.shape
+
+
+@rows
+@pytest.mark.parametrize("channels", [2, 4])
+def test_grey_or_rgb_is_taken_and_nothing_else(name, channels):
+    with pytest.raises(ValueError, match=f"pictures have {channels} channels; expected 1 or 3"):
+        degrade.apply(name, torch.zeros(1, channels, 8, 8), {})
+
+
+@rows
+@pytest.mark.parametrize("shape", [(2, 1, 1, 1), (2, 3, 1, 9), (1, 3, 40, 1)], ids=str)
+def test_pictures_smaller_than_any_kernel(name, shape):
+    y = degrade.apply(name, torch.full(shape, 0.5), draw(name, torch.empty(shape), severity=1.0))
+    assert y.shape == shape
+    assert y.isfinite().all()
+
+
+@rows
 def test_it_stays_on_its_device_and_waits_for_no_number(name):
     """On a device without memory, where a number that is asked for is an error."""
     if name in LOOKS_AT_NUMBERS:

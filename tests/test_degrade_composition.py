@@ -43,6 +43,17 @@ def test_old_photographs_are_pictures_with_masks(photographs):
     assert not torch.equal(damaged, old_photograph(photographs, Draws(1, range(9)))[1])
 
 
+@pytest.mark.parametrize("kind", [torch.float64, torch.bfloat16], ids=str)
+def test_other_types_come_back(photographs, kind):
+    results = old_photograph(photographs.to(kind), Draws(0, range(9)), severity=1.0)
+    assert {result.dtype for result in results} == {kind}
+    clean, damaged, mask = (result.float() for result in results)
+    expected = old_photograph(photographs.to(kind).float(), Draws(0, range(9)), severity=1.0)
+    for ours, theirs in zip((clean, damaged, mask), expected, strict=True):
+        assert (ours - theirs).abs().mean() < 0.01
+    assert torch.equal(old_photograph(photographs[:0].to(kind), Draws(0, []))[1], photographs[:0].to(kind))
+
+
 def test_a_part_of_a_batch_is_damaged_as_in_the_whole(photographs):
     whole = old_photograph(photographs, Draws(4, range(20, 29), step=2))
     part = old_photograph(photographs[5:7], Draws(4, [25, 26], step=2))

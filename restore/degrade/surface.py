@@ -19,6 +19,8 @@ def soften(x: torch.Tensor, sigma: torch.Tensor, reach: int) -> torch.Tensor:
     tensor([0.1065, 0.7870, 0.1065])
     """
     count, depth, height, width = x.shape
+    if not count:
+        return x
     steps = torch.arange(-reach, reach + 1, device=x.device)
     line = torch.exp(-(steps**2) / (2 * sigma[:, None] ** 2))
     line = (line / line.sum(1, keepdim=True)).to(x.dtype).repeat_interleave(depth, 0)[:, None, None]  # (N C, 1, 1, K)

@@ -23,6 +23,25 @@ SPREADING = {"gaussian_blur", "defocus", "motion_blur", "rescale", "pixelate"}
 
 
 def apply(name: str, x: torch.Tensor, drawn: Mapping[str, torch.Tensor]) -> torch.Tensor:
-    """Damage pictures (N, C, H, W) with parameters that ``DEGRADATIONS[name].draw`` gave; autocast is off, whoever calls."""
+    """Damage pictures, computed in float32 whatever their type and autocast say.
+
+    Args:
+        name: In ``DEGRADATIONS``.
+        x: (N, C, H, W) float in [0, 1], C = 1 or 3; N may be 0.
+        drawn: What ``DEGRADATIONS[name].draw`` gave.
+
+    Returns:
+        The shape and type of ``x``, neither clipped nor rounded unless a file would do so.
+
+    Raises:
+        ValueError: Neither 1 nor 3 channels.
+
+    >>> apply("contrast_loss", torch.ones(1, 1, 1, 1), {"strength": torch.tensor([0.5]), "haze": torch.tensor([0.5])}).item()
+    0.75
+    """
+    if x.shape[1] not in {1, 3}:
+        raise ValueError(f"pictures have {x.shape[1]} channels; expected 1 or 3")
+    if not len(x):
+        return x.clone()
     with torch.autocast(x.device.type, enabled=False):
-        return DEGRADATIONS[name].function(x, **drawn)
+        return DEGRADATIONS[name].function(x.float(), **drawn).to(x.dtype)

@@ -97,7 +97,7 @@ def monochrome(x: torch.Tensor, red: torch.Tensor, blue: torch.Tensor) -> torch.
     if x.shape[1] == 1:
         return x
     shares = torch.stack([red, 1 - red - blue, blue], 1)[..., None, None]
-    return (x * shares).sum(1, keepdim=True).expand_as(x)
+    return (x * shares).sum(1, keepdim=True).to(x.dtype).expand_as(x)
 
 
 def fading(x: torch.Tensor, loss: torch.Tensor, stain: torch.Tensor) -> torch.Tensor:
