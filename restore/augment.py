@@ -12,13 +12,16 @@ begin with, and name it in ``additional_targets``, so that crops and flips move 
 Degradations move no pixel, so masks, keypoints and boxes stay as they are. Images are (H, W), or (H, W, C) with C = 1 grey, 2 grey + alpha,
 3 RGB, 4 RGB + alpha; uint8, uint16 or float32 in [0, 1]; alpha stays. Numbers come from albumentations: ``A.Compose(..., seed=0)`` decides.
 ``A.save`` and ``A.load`` work once this module is imported, and so does ``A.ReplayCompose``: it replays ``damage`` as it was.
+
+Workers of a ``DataLoader`` begin as copies of one process, and draw the same numbers: give it ``worker_init_fn=seed_worker``.
 """
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
+from torch.utils.data import Dataset, get_worker_info
 
 from restore import masks
 from restore.degrade.arrays import Ranges, degrade, find
@@ -29,6 +32,34 @@ os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")  # it would ask a package
 import albumentations as A
 
 Range = tuple[float, float]
+
+
+def seed_worker(number: int) -> None:
+    """Give a worker of a ``DataLoader`` numbers of its own, other ones in each epoch: its ``worker_init_fn``.
+
+    The loader's ``generator``, or ``torch.manual_seed``, then decides, and no longer the ``seed`` of ``A.Compose``.
+
+    Args:
+        number: Of the worker, as the loader counts them.
+
+    Raises:
+        ValueError: Outside of a worker, or no attribute of the dataset (or of a dataset in it) is a transform.
+    """
+    worker = get_worker_info()
+    found = list(transforms(worker.dataset)) if worker else []
+    if worker is None or not found:
+        raise ValueError(f"worker {number} finds no transform; expected one in an attribute of the dataset, in a worker of a DataLoader")
+    for transform in found:
+        transform.set_random_seed(worker.seed)
+
+
+def transforms(dataset: Dataset[Any]) -> Iterator[Any]:
+    """What albumentations has in the attributes of a dataset, and of the datasets in it."""
+    for value in vars(dataset).values():
+        if isinstance(value, A.BaseCompose | A.BasicTransform):
+            yield value
+        elif isinstance(value, Dataset):
+            yield from transforms(value)
 
 
 def fraction(name: str, number: float) -> float:
@@ -48,7 +79,7 @@ def span(name: str, pair: Sequence[float]) -> Range:
     Raises:
         ValueError: They are anything else.
     """
-    if len(pair) != 2 or not 0 <= pair[0] <= pair[1] <= 1:
+    if np.shape(pair) != (2,) or not 0 <= pair[0] <= pair[1] <= 1:
         raise ValueError(f"{name} is {pair}; expected two numbers from 0 to 1, the smaller one first")
     return pair[0], pair[1]
 

@@ -1,5 +1,6 @@
 import io
 import pickle
+import zlib
 
 import numpy as np
 import pytest
@@ -77,6 +78,39 @@ def test_it_is_the_table(name, image):
         expected = from_float(after, image.dtype)
     difference = np.abs(result["image"].astype(np.float64) - expected)
     assert difference.max() <= (1 if name in CODECS and image.dtype == np.uint8 else 0)
+
+
+class Photos(torch.utils.data.Dataset):
+    """Digests of one photograph, damaged anew each time."""
+
+    def __init__(self, transform):
+        self.transform = transform
+
+    def __len__(self):
+        return 6
+
+    def __getitem__(self, index):
+        return zlib.crc32(self.transform(image=PHOTO)["image"])
+
+
+def test_workers_draw_apart_and_so_do_epochs():
+    def two_epochs(seed):
+        transform = A.Compose([A.HorizontalFlip(), Degrade("gaussian_noise", p=1)], seed=0)
+        photos = torch.utils.data.Subset(Photos(transform), range(6))
+        generator = torch.Generator().manual_seed(seed)
+        loader = torch.utils.data.DataLoader(photos, num_workers=2, worker_init_fn=augment.seed_worker, generator=generator)
+        return [digest.item() for _ in range(2) for digest in loader]
+
+    first = two_epochs(0)
+    assert len(set(first)) == 12
+    assert two_epochs(0) == first
+    assert not set(two_epochs(1)) & set(first)
+
+
+def test_a_worker_without_a_transform_says_so():
+    loader = torch.utils.data.DataLoader(Photos(None), num_workers=1, worker_init_fn=augment.seed_worker)
+    with pytest.raises(ValueError, match="worker 0 finds no transform; .* in a worker of a DataLoader"):
+        next(iter(loader))
 
 
 def test_codecs_leave_256_levels_in_deeper_pictures_and_others_more():
@@ -270,10 +304,18 @@ def test_the_hole_is_filled_and_nothing_else(dtype, grey):
         (lambda: Degrade("jpeg", (0.2, 1.5)), r"severity is \(0.2, 1.5\); expected two numbers from 0 to 1, the smaller one first"),
         (lambda: Degrade("jpeg", (0.5, 0.2)), r"severity is \(0.5, 0.2\)"),
         (lambda: Degrade("jpeg", (0.5,)), r"severity is \(0.5,\)"),
+        (lambda: Degrade("jpeg", 0.5), "severity is 0.5; expected two numbers from 0 to 1"),
         (lambda: Degrade("jpeg", p=2), "p is 2; expected a number from 0 to 1"),
         (lambda: Degrade("jpeg", ranges={"size": (1, 2)}), "jpeg draws no 'size' from a range; expected quality or subsampling"),
         (lambda: Degrade("jpeg", ranges={"quality": (1, 50)}), r"range of quality of jpeg is \(1, 50\); expected two .* 5 and 95"),
         (lambda: Degrade("jpeg", ranges={"quality": (50,)}), r"range of quality of jpeg is \(50,\)"),
+        (lambda: Degrade("jpeg", ranges={"quality": 50}), "range of quality of jpeg is 50; expected two numbers"),
+        (
+            lambda: Degrade("jpeg", ranges={"subsampling": (0.5, 1.5)}),
+            r"jpeg is \(0.5, 1.5\); expected whole numbers, the smaller first",
+        ),
+        (lambda: Degrade("jpeg", ranges={"subsampling": (2, 0)}), r"jpeg is \(2, 0\); expected whole numbers, the smaller first"),
+        (lambda: augment.seed_worker(0), "worker 0 finds no transform; expected one in an attribute"),
         (lambda: Degrade("old_photograph", ranges={"size": (1, 2)}), "old_photograph draws no 'size' from a range; expected none"),
         (lambda: DrawMask("holes"), "kinds of masks 'holes'; expected some of strokes, "),
         (lambda: DrawMask([]), r"kinds of masks \[\]; expected some of strokes, "),

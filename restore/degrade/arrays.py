@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from restore.degrade.base import Degradation
+from restore.degrade.base import Degradation, Integer
 from restore.degrade.composition import mark, old_photograph
 from restore.degrade.table import DEGRADATIONS, apply
 from restore.draws import Draws
@@ -33,7 +33,8 @@ def find(name: str, ranges: Ranges | None = None) -> Degradation | None:
         ranges: Parameter -> two numbers in the place of ``low`` and ``high`` of its distribution, and within them.
 
     Raises:
-        ValueError: A name that is not in the table, a parameter that is not drawn from a range, or a number outside of it.
+        ValueError: A name that is not in the table, a parameter that is not drawn from a range, a number outside of it, or one that is
+            not whole where only those are drawn.
 
     >>> find("jpeg", {"quality": (60, 40)}).parameters["quality"]
     Strength(low=60, high=40, log=False)
@@ -47,8 +48,10 @@ def find(name: str, ranges: Ranges | None = None) -> Degradation | None:
         if key not in limits:
             raise ValueError(f"{name} draws no {key!r} from a range; expected {' or '.join(limits) or 'none'}")
         least, most = limits[key]
-        if len(pair) != 2 or not all(least <= number <= most for number in pair):
+        if np.shape(pair) != (2,) or not all(least <= number <= most for number in pair):
             raise ValueError(f"range of {key} of {name} is {pair}; expected two numbers within {least:g} and {most:g}")
+        if isinstance(parameters[key], Integer) and not (pair[0] <= pair[1] and all(number % 1 == 0 for number in pair)):
+            raise ValueError(f"range of {key} of {name} is {pair}; expected whole numbers, the smaller first")
         parameters[key] = dataclasses.replace(parameters[key], low=pair[0], high=pair[1])
     return row and dataclasses.replace(row, parameters=parameters)
 
@@ -68,7 +71,8 @@ def degrade(
     Args:
         image: (H, W), or (H, W, C) with C = 1 grey, 2 grey + alpha, 3 RGB, 4 RGB + alpha; uint8, uint16 or float32 in [0, 1]; alpha stays.
         name: In ``NAMES``.
-        seed: The same one gives the same bytes.
+        seed: The same one gives the same bytes; on another processor, or with another number of threads, the last digit of uint16 and
+            float32 may differ.
         severity: 0 barely seen, 1 the worst that archives hold.
         ranges: As for ``find``.
         mask: What is beyond repair already, (H, W), non-zero there; blur spreads it.
