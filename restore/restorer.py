@@ -67,7 +67,16 @@ class Restorer:
         self._runtimes: dict[str, Runtime] = {}
         self._lock = threading.Lock()
 
-    def inpaint(self, image: Kind, mask: Kind, *, method: str = "learned", progress: Progress | None = None) -> Any:
+    def inpaint(
+        self,
+        image: Kind,
+        mask: Kind,
+        *,
+        method: str = "learned",
+        texture: bool = True,
+        seed: int = 0,
+        progress: Progress | None = None,
+    ) -> Any:
         """Fill what a mask marks; everything else, and alpha, stays bit for bit as it was.
 
         Args:
@@ -76,6 +85,8 @@ class Restorer:
             mask: The same size, in displayed orientation. Arrays and tensors: non-zero = repair; files, PIL images and Pictures:
                 above half of their range.
             method: "learned", "telea", "ns" or "biharmonic".
+            texture: What "learned" fills into wide holes gets texture that is copied from the picture (``restore.exemplar``).
+            seed: Same seed, same texture.
             progress: Called with the fraction done, 0 to 1.
 
         Returns:
@@ -91,7 +102,9 @@ class Restorer:
         pictures, repack = kinds.unpack(image)
         holes = kinds.unpack_masks(mask, [picture.shape for picture in pictures])
         runtime = self.runtime("inpaint") if method == "learned" else None
-        function = functools.partial(TASKS["inpaint"].function, runtime=runtime, method=method, tile=self.tile)
+        function = functools.partial(
+            TASKS["inpaint"].function, runtime=runtime, method=method, tile=self.tile, texture=seed if texture else None
+        )
         return repack(
             [
                 picture.replace(pixels=function(picture.pixels, hole, linear=picture.is_linear, progress=share))
@@ -194,9 +207,11 @@ def _shared() -> Restorer:
     return Restorer()
 
 
-def inpaint(image: Kind, mask: Kind, *, method: str = "learned", progress: Progress | None = None) -> Any:
+def inpaint(
+    image: Kind, mask: Kind, *, method: str = "learned", texture: bool = True, seed: int = 0, progress: Progress | None = None
+) -> Any:
     """Fill what a mask marks, on the default device; see ``Restorer.inpaint``."""
-    return _shared().inpaint(image, mask, method=method, progress=progress)
+    return _shared().inpaint(image, mask, method=method, texture=texture, seed=seed, progress=progress)
 
 
 def denoise(image: Kind, *, sigma: float | None = None, progress: Progress | None = None) -> Any:

@@ -215,6 +215,21 @@ def test_one_mask_serves_all_and_the_method_is_the_one_asked_for(folder, call, m
         np.testing.assert_array_equal(read(name).pixels, expected)
 
 
+def test_texture_and_its_seed_reach_the_network(folder, call, tiny_weights):
+    import restore
+
+    photo = np.random.default_rng(0).integers(0, 256, (96, 120, 3), np.uint8)
+    holes = np.zeros((96, 120, 1), np.uint8)
+    holes[20:70, 40:95] = 255
+    Image.fromarray(photo).save("in/wide.png")
+    Image.fromarray(holes[..., 0]).save("wide.png")
+    for words, options in ((["--no-texture"], {"texture": False}), (["--seed", "3"], {"seed": 3})):
+        code, _, _ = call("inpaint", "in/wide.png", "--mask", "wide.png", "-o", "out.png", "--on-exists", "replace", "-q", *words)
+        assert code == 0
+        expected = restore.Restorer().inpaint(photo, holes[..., 0], **options)
+        np.testing.assert_array_equal(read("out.png").pixels, expected)
+
+
 def test_bad_files_are_one_line_each_and_1_and_the_rest_is_done(folder, call):
     Path("in/broken.png").write_bytes(Path("in/a.png").read_bytes()[:200])
     picture("in/unmasked.png")

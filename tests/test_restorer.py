@@ -78,6 +78,16 @@ def test_outside_the_mask_and_alpha_stay(method: str, channels: int, dtype: type
         np.testing.assert_array_equal(small.filter(image, "beauty")[..., -1], image[..., -1])
 
 
+def test_texture_follows_its_seed_and_can_be_left_out(small: Restorer) -> None:
+    image, mask = rng.random((96, 120, 3), np.float32), np.zeros((96, 120), bool)
+    mask[20:70, 40:95] = True
+    plain, first, again, other = (small.inpaint(image, mask, **how) for how in ({"texture": False}, {"seed": 1}, {"seed": 1}, {"seed": 2}))
+    np.testing.assert_array_equal(first, again)
+    assert (first != other).any()
+    assert first[mask].std() > plain[mask].std()
+    np.testing.assert_array_equal(plain, small.inpaint(image, mask, texture=False, seed=3))
+
+
 def test_a_file_keeps_what_it_says(small: Restorer, tmp_path: Path) -> None:
     picture = Picture(pixels=PHOTO, dpi=(300.0, 300.0), xmp=b"<x/>")
     write(picture, tmp_path / "a.png")

@@ -50,6 +50,10 @@ def inpaint(  # noqa: PLR0913 - one parameter for each option
     ],
     out: Out = "",
     method: Annotated[Method, typer.Option("--method", help="The network, or a classical method.")] = Method.learned,
+    texture: Annotated[
+        bool, typer.Option("--texture/--no-texture", help="Texture copied from the photograph into wide holes that the network filled.")
+    ] = True,
+    seed: Annotated[int, typer.Option("--seed", min=0, help="Same seed, same texture.")] = 0,
     weights: Weight = "",
     on_exists: Exists = OnExists.fail,
     device: Device = "auto",
@@ -80,7 +84,7 @@ def inpaint(  # noqa: PLR0913 - one parameter for each option
             holes = masks.load(partners.find(job.name) if partners else mask, picture.shape)
             if not holes.any():
                 warnings.warn("the mask marks nothing; the photograph is written as it was", ImageWarning, stacklevel=2)
-            return restorer.inpaint(picture, holes, method=method.value, progress=progress)
+            return restorer.inpaint(picture, holes, method=method.value, texture=texture, seed=seed, progress=progress)
 
         return repair
 
