@@ -279,8 +279,8 @@ def test_draw_mixes_kinds_and_repeats_itself():
 @pytest.mark.parametrize(
     ("kinds", "shape", "area", "message"),
     [
-        ("stroke", (9, 9), (0.1, 0.2), "unknown kind of mask .'stroke'., expected some of strokes"),
-        ([], (9, 9), (0.1, 0.2), "unknown kind"),
+        ("stroke", (9, 9), (0.1, 0.2), "kinds of masks 'stroke'; expected some of strokes"),
+        ([], (9, 9), (0.1, 0.2), r"kinds of masks \[\]; expected"),
         ("boxes", (9, 9), (0.3, 0.2), r"area must be a range within 0 and 1, got \(0.3, 0.2\)"),
         ("boxes", (9, 9), (0.3, 1.2), "area must be a range"),
         ("boxes", (1, 1), (0.3, 0.4), "1000 draws of boxes cover 0.000 of 1x1, expected 0.3 to 0.4"),

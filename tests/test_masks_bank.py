@@ -123,6 +123,10 @@ def test_a_bank_holds_all_kinds(monkeypatch):
     assert set(drawn) == set(MIXED)
 
 
+def test_one_kind_needs_no_list():
+    assert torch.equal(Bank("boxes", (0.1, 0.3), 3, 16).masks, Bank(["boxes"], (0.1, 0.3), 3, 16).masks)
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

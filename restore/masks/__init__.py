@@ -11,7 +11,7 @@ items of one kind, from an equal generator, cover the fewer ones.
 
 from restore.masks.base import Count, Range, Shape
 from restore.masks.cracks import cracks, folds
-from restore.masks.draw import BENCHMARKS, MASKS, benchmark, draw
+from restore.masks.draw import BENCHMARKS, MASKS, benchmark, draw, known
 from restore.masks.files import check, load
 from restore.masks.lines import film_scratches, polylines, scratches, strokes
 from restore.masks.marks import dust, handwriting, text
@@ -34,6 +34,7 @@ __all__ = [
     "folds",
     "grid",
     "handwriting",
+    "known",
     "load",
     "outpainting",
     "polylines",

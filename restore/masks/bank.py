@@ -7,7 +7,7 @@ import torch
 
 from restore.draws import Draws
 from restore.masks.base import Range
-from restore.masks.draw import MASKS, draw
+from restore.masks.draw import draw, known
 
 PINNED = {"film_scratches", "folds", "tears", "outpainting"}
 """Kinds that belong to the borders: a shift would cut them, and is not done."""
@@ -17,7 +17,7 @@ class Bank:
     """Masks to draw from.
 
     Args:
-        kinds: Names in ``MASKS``; each mask of the bank is a union of draws of one of them or two.
+        kinds: A name in ``masks.MASKS``, or several; each mask of the bank is a union of draws of one of them or two.
         area: Least and largest part of each mask that is covered, 0 to 1.
         count: How many masks. Every second one covers less, from half the least area to the middle of the range: two of those are united.
         size: Their height and width, in pixels.
@@ -37,16 +37,15 @@ class Bank:
     """
 
     def __init__(
-        self, kinds: Sequence[str], area: Range, count: int, size: int, *, seed: int = 0, device: str | torch.device = "cpu"
+        self, kinds: str | Sequence[str], area: Range, count: int, size: int, *, seed: int = 0, device: str | torch.device = "cpu"
     ) -> None:
         if count < 1:
             raise ValueError(f"count of masks is {count}; expected at least 1")
-        if not kinds or not set(kinds) <= set(MASKS):
-            raise ValueError(f"kinds of masks {kinds!r}; expected some of {', '.join(MASKS)}")
+        names = known(kinds)
         masks, pinned = np.empty((count, size, size), np.uint8), np.empty(count, bool)
         for i, mask in enumerate(masks):
             rng, (low, high) = np.random.default_rng([seed, i]), area
-            chosen = [kinds[j] for j in rng.integers(len(kinds), size=rng.integers(1, 3))]
+            chosen = [names[j] for j in rng.integers(len(names), size=rng.integers(1, 3))]
             mask[:] = draw(chosen, (size, size), rng, (low / 2, (low + high) / 2) if i % 2 else area) > 0
             pinned[i] = not PINNED.isdisjoint(chosen)
         self.area = area

@@ -44,6 +44,21 @@ BENCHMARKS: dict[str, tuple[tuple[str, ...], Range]] = {
 """Set -> kinds that it is drawn from, and the part of the picture that it covers. Append only: what is drawn depends on the place."""
 
 
+def known(kinds: str | Sequence[str]) -> list[str]:
+    """The names of one kind of mask, or of several.
+
+    Raises:
+        ValueError: None, or one that is not in ``MASKS``.
+
+    >>> known("dust")
+    ['dust']
+    """
+    names = [kinds] if isinstance(kinds, str) else list(kinds)
+    if not names or not set(names) <= set(MASKS):
+        raise ValueError(f"kinds of masks {kinds!r}; expected some of {', '.join(MASKS)}")
+    return names
+
+
 def draw(kinds: str | Sequence[str], shape: Shape, rng: np.random.Generator, area: Range = (0.05, 0.3), *, tries: int = 1000) -> np.ndarray:
     """Unite draws of the given kinds until the wanted part of the picture is covered.
 
@@ -66,10 +81,7 @@ def draw(kinds: str | Sequence[str], shape: Shape, rng: np.random.Generator, are
     >>> bool(0.02 <= (mask > 0).mean() <= 0.05)
     True
     """
-    names = [kinds] if isinstance(kinds, str) else list(kinds)
-    unknown = [name for name in names if name not in MASKS]
-    if unknown or not names:
-        raise ValueError(f"unknown kind of mask {unknown or names}, expected some of {', '.join(MASKS)}")
+    names = known(kinds)
     low, high = area
     if not 0 <= low <= high <= 1:
         raise ValueError(f"area must be a range within 0 and 1, got {area}")
