@@ -24,7 +24,7 @@ import numpy as np
 from torch.utils.data import Dataset, get_worker_info
 
 from restore import masks
-from restore.degrade.arrays import Ranges, degrade, find
+from restore.degrade.arrays import Ranges, degrade, find, marks
 from restore.image import Picture
 from restore.levels import from_float, full_scale
 
@@ -140,6 +140,8 @@ class Degrade(A.ImageOnlyTransform):
         if image is None:
             raise ValueError("damage is marked for one picture; expected image, too")
         given = unite(mask, np.zeros(image.shape[:2], bool)).reshape(image.shape[:2])
+        if not marks(self.name):
+            return {**drawn, "marked": given != 0}
         _, marked = degrade(image, self.name, drawn["seed"], drawn["severity"], ranges=self.ranges, mask=given)
         return {**drawn, "marked": marked}
 
@@ -177,9 +179,7 @@ class DrawMask(A.ImageOnlyTransform):
 
     def __init__(self, kinds: str | Sequence[str], area: Range = (0.05, 0.3), *, fill: float | None = None, p: float = 1.0) -> None:
         super().__init__(p=fraction("p", p))
-        names = [kinds] if isinstance(kinds, str) else list(kinds)
-        if not names or not set(names) <= set(masks.MASKS):
-            raise ValueError(f"kinds of masks {kinds!r}; expected some of {', '.join(masks.MASKS)}")
+        names = masks.known(kinds)
         self.kinds, self.area, self.fill = names, span("area", area), None if fill is None else fraction("fill", fill)
 
     @property

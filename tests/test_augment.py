@@ -179,6 +179,17 @@ def test_damage_is_where_the_picture_changed(name):
     np.testing.assert_array_equal(result["image"][~marked], PHOTO[~marked])
 
 
+@pytest.mark.parametrize(("name", "times"), [("jpeg", 1), ("gaussian_blur", 2), ("dust", 2), ("old_photograph", 2)])
+def test_what_marks_nothing_is_done_once(monkeypatch, name, times):
+    done, real = [], augment.degrade
+    monkeypatch.setattr(augment, "degrade", lambda *given, **named: done.append(name) or real(*given, **named))
+    given = ZEROS.copy()
+    given[10:20, 30:40] = 7
+    marked = Degrade(name, p=1)(image=PHOTO, damage=given)["damage"]
+    assert len(done) == times
+    assert (marked[given > 0] == 255).all()
+
+
 def test_damage_of_an_old_photograph_is_that_of_the_composition():
     result = A.Compose([Degrade("old_photograph", p=1)], seed=4, save_applied_params=True)(image=PHOTO, damage=ZEROS)
     drawn = result["applied_transforms"][0][1]

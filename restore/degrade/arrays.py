@@ -13,7 +13,7 @@ import torch
 
 from restore.degrade.base import Degradation, Integer
 from restore.degrade.composition import mark, old_photograph
-from restore.degrade.table import DEGRADATIONS, apply
+from restore.degrade.table import DEGRADATIONS, SPREADING, apply
 from restore.draws import Draws
 from restore.image import Picture
 from restore.levels import from_float, to_float
@@ -54,6 +54,15 @@ def find(name: str, ranges: Ranges | None = None) -> Degradation | None:
             raise ValueError(f"range of {key} of {name} is {pair}; expected whole numbers, the smaller first")
         parameters[key] = dataclasses.replace(parameters[key], low=pair[0], high=pair[1])
     return row and dataclasses.replace(row, parameters=parameters)
+
+
+def marks(name: str) -> bool:
+    """Whether a degradation marks what is beyond repair, or spreads the marks that are there.
+
+    >>> marks("scratches"), marks("gaussian_blur"), marks("jpeg")
+    (True, True, False)
+    """
+    return name == OLD or name in SPREADING or bool(DEGRADATIONS[name].mask)
 
 
 @torch.inference_mode()
