@@ -121,7 +121,7 @@ def test_a_manifest_that_cannot_decide(shards):
 def test_a_manifest_beside_loose_pictures_and_lists_decides_too(tmp_path):
     for i in range(4):
         (tmp_path / f"{i}.png").write_bytes(encode(draw(i)))
-    (tmp_path / "list.txt").write_text("3.png\n\n# others\n  2.png\n1.png\n", encoding="utf-8-sig")
+    (tmp_path / "list.txt").write_text("3.png\n\n# others\n  2.png\n1.png\n3.png\n", encoding="utf-8-sig")
     training, held_out = data.load(tmp_path / "list.txt")
     assert (which(training), which(held_out)) == ([2, 1], [3])
     write_manifest(tmp_path, [(f"{i}.png", "none stated" if i == 2 else "MIT", "1") for i in range(4)])

@@ -171,7 +171,7 @@ def list_sources(root: Path) -> list[Path]:
     sources = [root]
     if root.suffix == ".txt" and root.is_file():
         lines = (line.strip() for line in root.read_text(encoding="utf-8-sig").splitlines())
-        sources = [root.parent / line for line in lines if line and not line.startswith("#")]
+        sources = list(dict.fromkeys(root.parent / line for line in lines if line and not line.startswith("#")))
     missing = [path for path in sources if not path.is_file()]
     if missing:
         raise ValueError(f"no file {missing[0]}; expected a folder of pictures or shards, a shard (.tar), or a list of files (.txt)")
