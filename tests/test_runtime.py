@@ -294,6 +294,16 @@ def test_what_openvino_does_not_know_is_replaced(own_cache: Path, monkeypatch: p
     assert len(cache.load("mine") or b"") > 1000
 
 
+def test_a_cache_that_may_only_be_read_is_used(own_cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    cache.store("a", b"1")
+
+    def refuse(path: Path) -> None:
+        raise PermissionError(path)
+
+    monkeypatch.setattr(os, "utime", refuse)
+    assert cache.load("a") == b"1"
+
+
 @pytest.mark.parametrize("place", ["", "file", "file/below"])
 def test_a_cache_that_cannot_be_written_stops_nothing(place: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "file").write_bytes(b"")

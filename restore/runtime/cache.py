@@ -1,5 +1,6 @@
 """Compiled networks on disk, so that a second start need not compile. Nothing here raises: what cannot be kept is made again."""
 
+import contextlib
 import hashlib
 import os
 import sys
@@ -57,9 +58,10 @@ def load(name: str | None) -> bytes | None:
         return None
     try:
         content = (place / f"{name}{SUFFIX}").read_bytes()
-        os.utime(place / f"{name}{SUFFIX}")
     except OSError:
         return None
+    with contextlib.suppress(OSError):  # a cache that may only be read
+        os.utime(place / f"{name}{SUFFIX}")
     head, body = content[:32], content[32:]
     return body if hashlib.sha256(body).digest() == head else None  # OpenVINO would read damaged numbers as they are
 
