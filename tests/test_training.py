@@ -189,8 +189,9 @@ def test_errors_of_a_run_are_one_line(folder, tmp_path):
     with pytest.raises(engine.TrainingError, match=r"nothing to start from: weight .*none\.pt' is unknown; expected one of denoise"):
         train(tiny(start=str(tmp_path / "none.pt")), folder, tmp_path / "a")
     train(tiny(steps=1), folder, tmp_path / "b")
-    with pytest.raises(engine.TrainingError, match="does not fit this configuration"):
+    with pytest.raises(engine.TrainingError, match=r"does not fit this configuration: Error.* Missing key") as error:
         train(tiny(options={"widths": [4, 8, 8]}), folder, tmp_path / "b")
+    assert "\n" not in str(error.value)
     (tmp_path / "b" / "checkpoint.pt").write_bytes(b"nothing")
     with pytest.raises(engine.TrainingError, match="is not a checkpoint"):
         train(tiny(), folder, tmp_path / "b")

@@ -190,6 +190,55 @@ def test_a_gradient_that_is_not_finite_stops_too(folder, tmp_path, monkeypatch):
         train(tiny(steps=40), folder, tmp_path)
 
 
+class FullDisk(io.RawIOBase):
+    def writable(self):
+        return True
+
+    def write(self, content):
+        raise OSError(28, "No space left on device")
+
+
+def test_a_full_disk_leaves_the_last_checkpoint_and_no_draft(folder, tmp_path, monkeypatch):
+    train(tiny(steps=5, decay=0.0), folder, tmp_path)
+    before, real = (tmp_path / "checkpoint.pt").read_bytes(), torch.save
+
+    def save(content, path):
+        path.write_bytes(b"begun")
+        real(content, FullDisk())
+
+    monkeypatch.setattr(torch, "save", save)
+    with pytest.raises(engine.TrainingError, match=r"checkpoint\.pt cannot be written; expected room for it on the disk"):
+        train(tiny(steps=12, decay=0.0), folder, tmp_path)
+    assert (tmp_path / "checkpoint.pt").read_bytes() == before
+    assert not list(tmp_path.rglob("*.tmp"))
+
+
+@pytest.mark.parametrize("optimizer", ["sgd", "muon", "rmsprop"])
+def test_a_run_keeps_its_optimizer(folder, tmp_path, optimizer):
+    train(tiny(steps=5, decay=0.0, optimizer="adamw"), folder, tmp_path)
+    with pytest.raises(engine.TrainingError, match="does not fit this configuration: it was trained by AdamW; expected"):
+        train(tiny(decay=0.0, optimizer=optimizer), folder, tmp_path)
+
+
+@pytest.mark.parametrize("changes", [{"crop": 36}, {"patches": ((6, 36, 4),)}])
+def test_crops_are_of_a_size_that_the_network_takes(folder, tmp_path, changes):
+    with pytest.raises(ValueError, match="crop is 36; expected a multiple of 8, as the network 'restoration' needs"):
+        train(tiny(**changes), folder, tmp_path)
+
+
+@pytest.mark.parametrize("paths", ["resident", "workers"])
+def test_photographs_too_small_to_validate_with_are_left_out(folder, tmp_path, paths):
+    pictures, said = tmp_path / "pictures", []
+    pictures.mkdir()
+    for name in ("a", "b", "c"):
+        Image.open(folder / "coffee.png").crop((0, 0, 15, 40) if name == "a" else (0, 0, 16, 40)).save(pictures / f"{name}.png")
+    device = torch.device("cpu") if paths == "resident" else None
+    reading = Reading(source=pictures, network=torch.nn.Identity(), size=8, device=device, say=said.append)
+    crops, batches = Denoise().read(reading)
+    assert (len(crops), [batch["clean"].shape for batch in batches]) == (1, [(1, 3, 32, 16)])
+    assert said == [f"1 photographs with a side below 16 pixels are left out, {pictures / 'a.png'} the first"]
+
+
 def test_a_run_does_not_lie_within_its_pictures(folder):
     with pytest.raises(ValueError, match="the run .* lies within .*; expected a folder elsewhere"):
         train(tiny(), folder, folder / "run")
@@ -255,7 +304,7 @@ def test_patches_grow(folder, tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("setting", "message"),
     [
-        ("patches=0:16", "setting patches is '0:16'; expected tuple like \\(\\)"),
+        ("patches=0:16", "setting patches is '0:16'; expected STEP:CROP:BATCH, more of them after commas"),
         ("patches=5:16:4,5:32:4", "patches is 5:16:4,5:32:4; expected STEP:CROP:BATCH, each step after the one before"),
         ("patches=0:0:4", "patches is 0:0:4; expected STEP:CROP:BATCH"),
         ("schedule=step", "schedule is 'step'; expected one of linear, cosine"),
@@ -274,6 +323,11 @@ def test_workers_crop_photographs_only():
     message = "data is 'workers', which crop photographs; expected 'resident' with Classify"
     with pytest.raises(ValueError, match=message):
         override(RECIPES["lenet5"](), ["data=workers"])
+
+
+def test_classifiers_are_not_compiled():
+    with pytest.raises(ValueError, match="compile is True; expected one of False"):
+        override(RECIPES["lenet5"](), ["compile=true"])
 
 
 # what a run leaves behind and says
@@ -343,6 +397,15 @@ def test_tensorboard(folder, tmp_path):
     ours = [(r["step"], r["loss"]) for r in records(tmp_path) if "loss" in r]
     assert [(e.step, e.value) for e in events.Scalars("loss")] == [(step, pytest.approx(loss)) for step, loss in ours]
     assert {"psnr_25", "lr", "images_per_s"} <= set(events.Tags()["scalars"])
+
+
+def test_a_run_that_fails_closes_its_log(folder, tmp_path, monkeypatch):
+    closed = []
+    monkeypatch.setattr(Log, "close", lambda log: closed.append(log.path))
+    poison(monkeypatch, 3)
+    with pytest.raises(engine.TrainingError, match="loss is nan"):
+        train(tiny(), folder, tmp_path)
+    assert closed == [tmp_path / "log.jsonl"]
 
 
 # the command

@@ -14,6 +14,9 @@ from restore.draws import Draws
 
 Batch = dict[str, torch.Tensor]
 
+MULTIPLE = 16
+"""Height and width of the photographs to validate with are multiples of it, which suits all networks."""
+
 
 class TrainingError(RuntimeError):
     """A run cannot start or go on; the message is one line."""
@@ -57,10 +60,11 @@ class Reading:
 
     def photographs(self, held_out: int) -> tuple[data.Crops | data.Resident, list[np.ndarray]]:
         """Crops to train on, and the first ``held_out`` photographs (H, W, 3) uint8 to validate with."""
+        smallest = max(self.size, MULTIPLE)
         if self.device is not None:
-            training, others = data.load(self.source, licence=self.licence, tier=self.tier, min_side=self.size, say=self.say)
+            training, others = data.load(self.source, licence=self.licence, tier=self.tier, min_side=smallest, say=self.say)
             return data.Resident(training, self.size, self.device), others[:held_out]
-        found, kept = data.find(self.source, licence=self.licence, tier=self.tier, min_side=self.size, say=self.say)
+        found, kept = data.find(self.source, licence=self.licence, tier=self.tier, min_side=smallest, say=self.say)
         decoded = data.OnDemand(found)
         crops = data.Crops(decoded, self.size, decoded.sizes)
         return crops, [photograph.decode() for photograph in kept[:held_out]]
@@ -146,8 +150,8 @@ class Photographs:
 
 
 def centre(photograph: np.ndarray, side: int) -> torch.Tensor:
-    """The centre of a photograph (H, W, 3) uint8, at most ``side`` pixels a side and a multiple of 16, as (1, 3, h, w) in [0, 1]."""
-    height, width = (min(length, side) // 16 * 16 for length in photograph.shape[:2])
+    """The centre of a photograph (H, W, 3) uint8 as (1, 3, h, w) in [0, 1]; h and w: ``side`` at most, multiples of ``MULTIPLE``."""
+    height, width = (min(length, side) // MULTIPLE * MULTIPLE for length in photograph.shape[:2])
     top, left = (photograph.shape[0] - height) // 2, (photograph.shape[1] - width) // 2
     return data.to_tensor(photograph[None, top : top + height, left : left + width])
 

@@ -2,7 +2,8 @@
 
 import dataclasses
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -37,7 +38,11 @@ class State:
 
 
 def save(path: Path, config: Config, state: State) -> None:
-    """Write a checkpoint; the old one stays until the new one is complete."""
+    """Write a checkpoint; the old one stays until the new one is complete.
+
+    Raises:
+        TrainingError: It cannot be written: the disk is full, say.
+    """
     content = {
         "step": state.step,
         **schedule(config),
@@ -46,9 +51,24 @@ def save(path: Path, config: Config, state: State) -> None:
         **state.player.state(),
         "opponent": state.opponent.state() if state.opponent else None,
     }
-    temporary = path.with_suffix(".tmp")
-    torch.save(content, temporary)
-    os.replace(temporary, path)
+    with replacing(path) as draft:
+        torch.save(content, draft)
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """Where to write what takes the place of ``path`` when the block ends; on an error ``path`` stays as it was.
+
+    Raises:
+        TrainingError: It cannot be written.
+    """
+    draft = path.with_suffix(".tmp")  # one name, so that what a killed process left is written over
+    try:
+        yield draft
+        os.replace(draft, path)
+    except (OSError, RuntimeError) as error:  # of a full disk torch says that a position is unexpected
+        draft.unlink(missing_ok=True)
+        raise TrainingError(f"{path} cannot be written; expected room for it on the disk ({' '.join(str(error).split())})") from error
 
 
 def schedule(config: Config) -> dict[str, Any]:
@@ -87,7 +107,7 @@ def resume(config: Config, out: Path, state: State, say: Callable[[str], None]) 
         if state.opponent and content.get("opponent"):
             state.opponent.load(content["opponent"])
     except (RuntimeError, ValueError) as error:
-        raise TrainingError(f"{path} does not fit this configuration: {str(error).splitlines()[0]}") from error
+        raise TrainingError(f"{path} does not fit this configuration: {' '.join(str(error).split())[:300]}") from error
     state.step, state.losses = content["step"], content.get("losses", [])
     say(f"resumed {path} at step {state.step}")
 
@@ -162,13 +182,16 @@ def start_from(path: Path, network: nn.Module) -> None:
 
 
 def export(path: Path, averaged: nn.Module) -> None:
-    """Write the averaged weights as a safetensors file in half precision."""
+    """Write the averaged weights as a safetensors file in half precision.
+
+    Raises:
+        TrainingError: It cannot be written.
+    """
     from safetensors.torch import save as serialise
 
     state = {key: value.half() if value.is_floating_point() else value for key, value in averaged.state_dict().items()}
-    temporary = path.with_suffix(".tmp")
-    temporary.write_bytes(serialise({key: value.contiguous() for key, value in state.items()}))
-    os.replace(temporary, path)
+    with replacing(path) as draft:
+        draft.write_bytes(serialise({key: value.contiguous() for key, value in state.items()}))
 
 
 def describe(config: Config) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 import dataclasses
 import math
 import typing
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any
@@ -109,7 +109,8 @@ class Config:
             written = ",".join(":".join(map(str, patch)) for patch in self.patches)
             raise ValueError(f"patches is {written}; expected STEP:CROP:BATCH, each step after the one before, crop and batch above 0")
         table: Mapping[str, Any] = backbones.BACKBONES if isinstance(self.objective, Classify) else networks.NETWORKS
-        known = {
+        known: dict[str, Collection[Any]] = {
+            "compile": (False,) if table is backbones.BACKBONES else (False, True),  # Classify calls parts of its network
             "network": table,
             "precision": ("bf16", "fp32"),
             "optimizer": OPTIMIZERS,
@@ -119,7 +120,7 @@ class Config:
         }
         for name, choices in known.items():
             if getattr(self, name) not in choices:
-                raise ValueError(f"{name} is {getattr(self, name)!r}; expected one of {', '.join(choices)}")
+                raise ValueError(f"{name} is {getattr(self, name)!r}; expected one of {', '.join(map(str, choices))}")
         if self.tier != "any" and not self.tier.isdecimal():
             raise ValueError(f"tier is {self.tier!r}; expected a number, or 'any'")
         if self.data == "workers" and not isinstance(self.objective, Photographs):
@@ -208,4 +209,6 @@ def parse(key: str, text: str, kind: Any, current: Any) -> Any:
             raise TypeError
         return origin(text)
     except (ValueError, TypeError, KeyError):
-        raise ValueError(f"setting {key} is {text!r}; expected {getattr(origin, '__name__', origin)} like {current!r}") from None
+        wanted = f"{getattr(origin, '__name__', origin)} like {current!r}"
+        wanted = "STEP:CROP:BATCH, more of them after commas" if key == "patches" else wanted
+        raise ValueError(f"setting {key} is {text!r}; expected {wanted}") from None

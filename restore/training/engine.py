@@ -4,7 +4,7 @@ import json
 import math
 import signal
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -60,9 +60,9 @@ def train(
 
     Raises:
         TrainingError: The loss is not finite (what it came from is written to ``nan-batch.pt``), no checkpoint fits the configuration, or
-            tensorboard is missing.
-        ValueError: No pictures, options that the network does not take, no LPIPS trunk for a perceptual loss, a batch that cannot be
-            shared out among the processes, or a run within the folder of its pictures.
+            tensorboard is missing, or a checkpoint cannot be written.
+        ValueError: No pictures, options or a size of crops that the network does not take, no LPIPS trunk for a perceptual loss, a batch
+            that cannot be shared out among the processes, or a run within the folder of its pictures.
     """
     if source.resolve() in (out.resolve(), *out.resolve().parents):
         raise ValueError(f"the run {out} lies within {source}, and what it draws would be trained on; expected a folder elsewhere")
@@ -75,6 +75,10 @@ def train(
         out.mkdir(parents=True, exist_ok=True)
         tell = say if processes.leads else lambda line: None
         state = prepare(config, processes.device)
+        multiple = getattr(state.averaged, "multiple_of", 1)
+        for _, crop, _ in config.stages:
+            if crop % multiple:
+                raise ValueError(f"crop is {crop}; expected a multiple of {multiple}, as the network {config.network!r} needs")
         resume(config, out, state, tell)
         reading = Reading(
             source=source,
@@ -160,7 +164,7 @@ class Run:
         workers = config.workers if config.data == "workers" else 0
         batches = data.batches(self.maker(self.processes), range(state.step, config.steps), workers=workers)
         # to several processes, torchrun sends on the signal that the terminal has sent already
-        with closing(batches), stop_requests(patient=self.processes.count > 1) as stopped:
+        with closing(batches), closing(log) if log else nullcontext(), stop_requests(patient=self.processes.count > 1) as stopped:
             while state.step < config.steps and not self.processes.any(stopped()):
                 _, numbers = config.patch(state.step)
                 if state.step == config.plateau:
@@ -188,8 +192,6 @@ class Run:
         self.save("checkpoint.pt")
         if state.step == config.steps and leads:
             export(self.out / "weights.safetensors", state.averaged)
-        if log:
-            log.close()
         say(f"stopped at step {state.step} of {config.steps}; {self.out / 'checkpoint.pt'} is written")
         return self.out / "checkpoint.pt"
 

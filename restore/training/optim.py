@@ -149,7 +149,8 @@ class Player:
 
     def state(self) -> dict[str, Any]:
         """What a checkpoint holds of it."""
-        return {"network": self.network.state_dict(), "optimizers": [optimizer.state_dict() for optimizer in self.optimizers]}
+        optimizers = {type(optimizer).__name__: optimizer.state_dict() for optimizer in self.optimizers}
+        return {"network": self.network.state_dict(), "optimizers": list(optimizers.values()), "kinds": list(optimizers)}
 
     def load(self, state: dict[str, Any]) -> None:
         """Take what ``state`` gave; the weight decay stays as it is.
@@ -158,6 +159,9 @@ class Player:
             RuntimeError: Another network.
             ValueError: Other optimisers.
         """
+        kinds = [type(optimizer).__name__ for optimizer in self.optimizers]
+        if state.get("kinds", kinds) != kinds:
+            raise ValueError(f"it was trained by {' and '.join(state['kinds'])}; expected {' and '.join(kinds)}")
         self.network.load_state_dict(state["network"])
         for optimizer, saved in zip(self.optimizers, state["optimizers"], strict=True):
             decays = [group["weight_decay"] for group in optimizer.param_groups]

@@ -5,6 +5,7 @@ from dataclasses import replace
 
 from restore.training.classify import Classify
 from restore.training.config import Config
+from restore.training.dejpeg import Dejpeg
 from restore.training.denoise import Denoise
 from restore.training.imitate import Imitate
 from restore.training.inpaint import Inpaint
@@ -22,6 +23,22 @@ def denoise() -> Config:
         options={"widths": [48, 64, 96], "down": [2, 2, 2], "up": [2, 2, 2]},
         objective=Denoise(),
         steps=30_000,
+    )
+
+
+def dejpeg() -> Config:
+    """JPEG restorer of any quality, told or not; colour and grey, single and double files.
+
+    ``restore train dejpeg --data DIR --out RUN --set start=RUN1/weights.safetensors``, RUN1 a denoiser of the same network.
+    """
+    return Config(
+        network="restoration",
+        options={"widths": [64, 96, 160], "down": [1, 2, 2], "up": [1, 2, 2], "block": "fused"},
+        objective=Dejpeg(),
+        steps=20_000,
+        decay=0.7,
+        crop=128,
+        tier="1",
     )
 
 
@@ -190,6 +207,7 @@ def squeezenet_cifar10() -> Config:
 
 RECIPES: dict[str, Callable[[], Config]] = {
     "denoise": denoise,
+    "dejpeg": dejpeg,
     "inpaint-thin": inpaint_thin,
     "inpaint": inpaint,
     "inpaint-gan": inpaint_gan,

@@ -1,0 +1,194 @@
+"""The objective of the JPEG restorer: bring back what files of any quality lost."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import nn
+
+from restore import degrade, losses
+from restore.degrade.codec import double_jpeg
+from restore.degrade.sampling import resampling
+from restore.draws import Draws
+from restore.training.base import Batch, Photographs, Reading, Source, check_range, psnr
+
+
+UNIT = 16
+"""Side of what a 4:2:0 file codes together, in pixels; sides of pictures are multiples of it."""
+
+
+class Case(NamedTuple):
+    """What is done to a held-out picture.
+
+    Attributes:
+        quality: Of the only file, or of the first of two.
+        again: Of the second file, whose grid of blocks lies 4 rows and columns beside the first one's; 0: there is none.
+        grey: Whether the picture is made grey before.
+        told: Whether the network hears of the quality.
+    """
+
+    quality: int
+    again: int = 0
+    grey: bool = False
+    told: bool = False
+
+
+CASES = {
+    "10": Case(10),
+    "20": Case(20),
+    "30": Case(30),
+    "40": Case(40),
+    "10_told": Case(10, told=True),
+    "10_grey": Case(10, grey=True),
+    "10_50_grey": Case(10, again=50, grey=True),
+}
+"""What is measured; grey pictures are the luma of photographs."""
+
+SUBSAMPLINGS = (2, 2, 2, 2, 2, 2, 2, 0, 0, 1)
+"""Of ten files; most are 4:2:0."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Dejpeg(Photographs):
+    """Restore JPEG files, of a quality that is told or not.
+
+    The level that the network is given is (101 - quality) / 100, of two files that of the worse one; 0 says nothing.
+
+    Photographs are JPEG files themselves, and what they lost must not be learnt: a share is shrunk, as are all that are held out. So what
+    is trained on is smaller than what is drawn, by the lower of the factors.
+
+    Attributes:
+        shrink: Lowest and highest factor by which crops are shrunk, above 0.
+        shrunk: Share of the crops that are.
+        quality: Lowest and highest quality, 1 to 100; of a quarter of the files it is drawn from 1 to 100 all the same.
+        twice: Share of the crops that are files twice over, with grids of blocks that do not coincide.
+        grey: Share of the crops that lose their colours before.
+        told: Share of the crops whose quality the network hears of.
+
+    Raises:
+        ValueError: A number is not within its bounds.
+    """
+
+    task = "dejpeg"
+    score = "gain"
+    shrink: tuple[float, float] = (0.5, 0.8)
+    shrunk: float = 0.6
+    quality: tuple[float, float] = (5.0, 60.0)
+    twice: float = 0.25
+    grey: float = 0.15
+    told: float = 0.5
+
+    def __post_init__(self) -> None:
+        check_range("objective.shrink", self.shrink, 1)
+        check_range("objective.quality", self.quality, 100)
+        for name in ("shrunk", "twice", "grey", "told"):
+            check_range(f"objective.{name}", (getattr(self, name), getattr(self, name)), 1)
+        if not self.shrink[0] > 0 or not self.quality[0] >= 1:
+            raise ValueError(
+                f"objective.shrink starts at {self.shrink[0]:g}, objective.quality at {self.quality[0]:g}; expected above 0, and 1"
+            )
+
+    def read(self, reading: Reading) -> tuple[Source, list[Batch]]:
+        """As ``Photographs.read``; what is held out is shrunk to 0.6, which leaves no trace of its own file."""
+        crops, held_out = reading.photographs(self.pictures)
+        small = (shrink(photograph, 0.6) for photograph in held_out)
+        return crops, [batch for photograph in small for batch in self.questions(photograph, self.side)]
+
+    def draw(self, clean: torch.Tensor, draws: Draws) -> Batch:
+        """Shrink crops, take the colour of some, and write and read them as JPEG files of drawn qualities, once or twice."""
+        clean = self.resample(clean, draws)
+        clean = torch.where(self.some(draws, self.grey, clean)[:, None, None, None], luma(clean).round(), clean)
+        qualities = torch.from_numpy(np.stack([self.qualities(draws), self.qualities(draws)])).to(clean.device)  # (2, N)
+        twice, told = (self.some(draws, share, clean) for share in (self.twice, self.told))
+        subsampling = torch.tensor(SUBSAMPLINGS, device=clean.device)[torch.from_numpy(draws.integers(len(SUBSAMPLINGS))).to(clean.device)]
+        shift = torch.from_numpy(1 + draws.integers(63)).to(clean.device)  # not (0, 0)
+        clean, coded = clean / 255, torch.empty_like(clean)
+        coded[~twice] = degrade.jpeg(clean[~twice], qualities[1, ~twice], subsampling=subsampling[~twice])
+        first, second = qualities[:, twice]
+        shifts = torch.stack([shift // 8, shift % 8], 1)[twice]
+        coded[twice] = double_jpeg(clean[twice], first, second, shifts, subsampling=subsampling[twice])
+        worse = torch.where(twice, qualities.amin(0), qualities[1])
+        return {"clean": clean, "coded": coded, "level": torch.where(told, (101 - worse) / 100, 0).float()}
+
+    def resample(self, clean: torch.Tensor, draws: Draws) -> torch.Tensor:
+        """Make pictures (N, 3, S, S) of crops (N, 3, C, C), in whole numbers from 0 to 255; S is the lowest factor times C.
+
+        Of those that are shrunk a square of S / factor pixels is used, of the others one of S.
+        """
+        crop = clean.shape[-1]
+        side = max(UNIT, int(crop * self.shrink[0]) // UNIT * UNIT)
+        factor, chosen = draws.uniform(*self.shrink), draws.uniform() < self.shrunk
+        source = np.where(chosen, np.rint(side / factor).clip(max=crop), side).astype(np.float32)
+        kind = torch.from_numpy(draws.integers(3)).to(clean.device)  # area, bilinear or bicubic
+        taken = torch.from_numpy(source).to(clean.device)
+        matrix = resampling(taken, torch.full_like(taken, side), kind, (side, crop))[:, None]  # (N, 1, S, C)
+        return (matrix @ clean @ matrix.mT).clamp(0, 1).mul(255).round()
+
+    def qualities(self, draws: Draws) -> np.ndarray:
+        """Whole numbers (N,): three quarters of them within ``quality``."""
+        usual, any_at_all = draws.uniform(self.quality[0], self.quality[1]), draws.uniform(1, 100)
+        return np.rint(np.where(draws.uniform() < 0.75, usual, any_at_all))
+
+    @staticmethod
+    def some(draws: Draws, share: float, like: torch.Tensor) -> torch.Tensor:
+        """Choose a share of the samples: (N,) bool, where ``like`` is."""
+        return torch.from_numpy(draws.uniform() < share).to(like.device)
+
+    def loss(self, network: nn.Module, batch: Batch) -> torch.Tensor:
+        """Charbonnier distance to the clean crop."""
+        return losses.charbonnier(network(batch["coded"], batch["level"]).float(), batch["clean"])
+
+    def validate(self, network: nn.Module, batches: Iterable[Batch]) -> dict[str, float]:
+        """Mean PSNR of 4:2:0 files by their quality, told or not, of grey ones and of two files; and the mean gain over the files."""
+        scores, gains = {}, []
+        for name, case in CASES.items():
+            values = []
+            for clean in (batch["clean"] for batch in batches):
+                wanted, coded = code(clean, case)
+                result = network(coded, (101 - case.quality) / 100 if case.told else 0.0).float()
+                if case.grey:
+                    result = result.mean(1, keepdim=True).expand(-1, 3, -1, -1)
+                values.append(psnr(degrade.quantize(result), wanted))
+                gains.append(values[-1] - psnr(coded, wanted))
+            scores[f"psnr_{name}"] = float(np.mean(values))
+        return {**scores, "gain": float(np.mean(gains))}
+
+    def show(self, network: nn.Module, batch: Batch, number: int) -> dict[str, torch.Tensor]:
+        """A picture as a file of quality 10, restored, and as it was."""
+        clean, coded = code(batch["clean"], CASES["10"])
+        return {"quality 10": coded, "restored": network(coded, 0.0).float(), "clean": clean}
+
+
+def luma(x: torch.Tensor) -> torch.Tensor:
+    """JFIF's luma of pictures (N, 3, H, W), as three equal channels."""
+    red, green, blue = x.split(1, 1)
+    return (0.299 * red + 0.587 * green + 0.114 * blue).expand_as(x)
+
+
+def code(clean: torch.Tensor, case: Case) -> tuple[torch.Tensor, torch.Tensor]:
+    """A picture (N, 3, H, W) as the case wants it, and what is left of it; both multiples of 1 / 255.
+
+    JPEG codes three equal channels as it codes a grey picture.
+
+    >>> wanted, coded = code(torch.full((1, 3, 16, 16), 90 / 255), CASES["10_grey"])
+    >>> (coded[0, :, 0, 0] * 255).tolist()
+    [88.0, 88.0, 88.0]
+    """
+    wanted = degrade.quantize(luma(clean) if case.grey else clean)
+    quality = wanted.new_tensor([case.quality])
+    if not case.again:
+        return wanted, degrade.jpeg(wanted, quality)
+    return wanted, double_jpeg(wanted, quality, wanted.new_tensor([case.again]), torch.tensor([[4, 4]], device=wanted.device))
+
+
+def shrink(photograph: np.ndarray, factor: float) -> np.ndarray:
+    """A photograph (H, W, 3) uint8, smaller, by Lanczos's window.
+
+    >>> shrink(np.zeros((40, 60, 3), np.uint8), 0.6).shape
+    (24, 36, 3)
+    """
+    height, width = (max(UNIT, round(side * factor)) for side in photograph.shape[:2])
+    return np.asarray(Image.fromarray(photograph).resize((width, height), Image.Resampling.LANCZOS))
