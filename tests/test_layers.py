@@ -35,6 +35,7 @@ SIDEWAYS = {
         "processes",
         "log",
         "denoise",
+        "dejpeg",
         "inpaint",
         "classify",
         "imitate",

@@ -15,7 +15,6 @@ from restore.degrade.sampling import resampling
 from restore.draws import Draws
 from restore.training.base import Batch, Photographs, Reading, Source, check_range, psnr
 
-
 UNIT = 16
 """Side of what a 4:2:0 file codes together, in pixels; sides of pictures are multiples of it."""
 
@@ -86,10 +85,10 @@ class Dejpeg(Photographs):
         check_range("objective.quality", self.quality, 100)
         for name in ("shrunk", "twice", "grey", "told"):
             check_range(f"objective.{name}", (getattr(self, name), getattr(self, name)), 1)
-        if not self.shrink[0] > 0 or not self.quality[0] >= 1:
-            raise ValueError(
-                f"objective.shrink starts at {self.shrink[0]:g}, objective.quality at {self.quality[0]:g}; expected above 0, and 1"
-            )
+        if not self.shrink[0] > 0:
+            raise ValueError(f"objective.shrink starts at {self.shrink[0]:g}; expected a number above 0")
+        if not self.quality[0] >= 1:
+            raise ValueError(f"objective.quality starts at {self.quality[0]:g}; expected 1 or more")
 
     def read(self, reading: Reading) -> tuple[Source, list[Batch]]:
         """As ``Photographs.read``; what is held out is shrunk to 0.6, which leaves no trace of its own file."""
@@ -101,16 +100,16 @@ class Dejpeg(Photographs):
         """Shrink crops, take the colour of some, and write and read them as JPEG files of drawn qualities, once or twice."""
         clean = self.resample(clean, draws)
         clean = torch.where(self.some(draws, self.grey, clean)[:, None, None, None], luma(clean).round(), clean)
-        qualities = torch.from_numpy(np.stack([self.qualities(draws), self.qualities(draws)])).to(clean.device)  # (2, N)
+        first, second = (torch.from_numpy(self.qualities(draws)).to(clean.device) for _ in range(2))
+        subsampling = torch.tensor(SUBSAMPLINGS)[draws.integers(len(SUBSAMPLINGS))].to(clean.device)
+        shift = torch.from_numpy(np.stack(np.divmod(1 + draws.integers(63), 8), 1)).to(clean.device)  # (N, 2), not (0, 0)
         twice, told = (self.some(draws, share, clean) for share in (self.twice, self.told))
-        subsampling = torch.tensor(SUBSAMPLINGS, device=clean.device)[torch.from_numpy(draws.integers(len(SUBSAMPLINGS))).to(clean.device)]
-        shift = torch.from_numpy(1 + draws.integers(63)).to(clean.device)  # not (0, 0)
-        clean, coded = clean / 255, torch.empty_like(clean)
-        coded[~twice] = degrade.jpeg(clean[~twice], qualities[1, ~twice], subsampling=subsampling[~twice])
-        first, second = qualities[:, twice]
-        shifts = torch.stack([shift // 8, shift % 8], 1)[twice]
-        coded[twice] = double_jpeg(clean[twice], first, second, shifts, subsampling=subsampling[twice])
-        worse = torch.where(twice, qualities.amin(0), qualities[1])
+        clean, coded, once = clean / 255, torch.empty_like(clean), ~twice
+        if once.any():
+            coded[once] = degrade.jpeg(clean[once], second[once], subsampling=subsampling[once])
+        if twice.any():
+            coded[twice] = double_jpeg(clean[twice], first[twice], second[twice], shift[twice], subsampling=subsampling[twice])
+        worse = torch.where(twice, first.minimum(second), second)
         return {"clean": clean, "coded": coded, "level": torch.where(told, (101 - worse) / 100, 0).float()}
 
     def resample(self, clean: torch.Tensor, draws: Draws) -> torch.Tensor:
