@@ -1,5 +1,6 @@
 import io
 import os
+import re
 import sys
 from pathlib import Path
 
@@ -10,8 +11,8 @@ from restore_cli import degrade, main
 from skimage import data
 from skimage.metrics import peak_signal_noise_ratio
 
-from restore.degrade import NAMES
-from restore.degrade import DEGRADATIONS
+from restore import masks
+from restore.degrade import DEGRADATIONS, NAMES
 from restore.image import Picture, read, write
 
 PHOTO = data.astronaut()[60:140, 180:280]
@@ -48,6 +49,22 @@ def test_the_list_is_the_table(call):
     code, out, err = call("degradations", "--markdown")
     assert (code, err) == (0, [])
     assert [line.split("`")[1] for line in out[2:]] == list(NAMES)
+
+
+def test_the_page_is_what_is_printed(call):
+    page = (Path(__file__).parents[1] / "docs" / "degradations.md").read_text(encoding="utf-8")
+    _, out, _ = call("degradations", "--markdown")
+    assert "\n".join(out) in page
+    for name, function in masks.MASKS.items():
+        assert re.search(rf"\| `{name}` +\| {re.escape(function.__doc__.splitlines()[0])} +\|", page)
+
+
+def test_each_says_something_else(call):
+    _, out, _ = call("degradations")
+    said = [line.partition(": ")[2] for line in out[::2]]
+    assert len(set(said)) == len(NAMES)
+    assert not any("(N" in line for line in said)
+    assert "    first 95 to one of 5 to 30 by severity, second 95" in "\n".join(out)
 
 
 @pytest.mark.parametrize("name", ["gaussian-noise", "jpeg", "scratches", "old_photograph"])

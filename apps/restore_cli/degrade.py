@@ -1,7 +1,7 @@
 """`restore degrade` and `restore degradations`: drawn damage on good photographs, for tests and for training pairs."""
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -67,20 +67,27 @@ def every() -> Iterator[tuple[str, str, str, str]]:
     from restore.degrade import DEGRADATIONS, OLD_PHOTOGRAPH, old_photograph
 
     for name, row in DEGRADATIONS.items():
-        yield name, row.group, ", ".join(ranges(row)) or "nothing", summary(row.function)
-    steps = ", ".join(name for stage in OLD_PHOTOGRAPH for name in stage)
-    yield "old_photograph", "composition", f"some of {steps}", summary(old_photograph)
+        yield name, row.group, ", ".join(ranges(row)) or "nothing", row.summary
+    others = sum(map(len, OLD_PHOTOGRAPH))
+    yield (
+        "old_photograph",
+        "composition",
+        f"some of {others} others, each by its own chance",
+        (old_photograph.__doc__ or "").splitlines()[0],
+    )
 
 
 def ranges(row: "Degradation") -> Iterator[str]:
     """What a degradation draws between two numbers, or of several.
 
     >>> from restore.degrade.base import Choice, Degradation, Mask, Strength, Uniform
+    >>> from restore.degrade.codec import Quality
     >>> drawn = {"mask": Mask("dust", 1, 8), "sigma": Strength(2, 75), "width": Uniform(0.3, 1.5), "colour": Choice((0, 0, 0.3, 0.6))}
-    >>> print(*ranges(Degradation("noise", abs, drawn)), sep=", ")
-    1 to 8 dust by severity, sigma 2 to 75 by severity, width 0.3 to 1.5, colour 0, 0.3 or 0.6
+    >>> print(*ranges(Degradation("noise", abs, drawn | {"first": Quality(95, 5, 30)})), sep=", ")
+    1 to 8 dust by severity, sigma 2 to 75 by severity, width 0.3 to 1.5, colour 0, 0.3 or 0.6, first 95 to one of 5 to 30 by severity
     """
     from restore.degrade.base import Choice, Integer, Uniform
+    from restore.degrade.codec import Quality
 
     for name, drawn in row.parameters.items():
         mask: Any = drawn
@@ -91,13 +98,10 @@ def ranges(row: "Degradation") -> Iterator[str]:
         elif isinstance(drawn, Choice):
             *some, last = [f"{value:g}" for value in sorted(set(drawn.values))]
             yield f"{name} {', '.join(some)} or {last}"
+        elif isinstance(drawn, Quality):
+            yield f"{name} {drawn.start:g} to one of {drawn.low:g} to {drawn.high:g} by severity"
         elif hasattr(drawn, "low") and hasattr(drawn, "high"):
             yield f"{name} {drawn.low:.3g} to {drawn.high:.3g}" + " by severity" * (not isinstance(drawn, Uniform | Integer))
-
-
-def summary(function: "Callable[..., Any]") -> str:
-    """The first line of what a function says of itself, without its marks of code."""
-    return (function.__doc__ or "").splitlines()[0].replace("``", "")
 
 
 def find(name: str) -> str:

@@ -39,6 +39,7 @@ class Degradation:
         mask: The argument that marks what is beyond repair by anything but inpainting, (N, 1, H, W): 1 in the damage, 1/2 in a margin
             where it is seen, too, else 0; empty: none does.
         array: The same on an array (H, W, C) uint8 through the real codec, where there is one: ``array(image, **numbers)``.
+        about: What it is, in a line, where rows share their function; empty: the first line of the function's docstring.
     """
 
     group: str
@@ -46,6 +47,12 @@ class Degradation:
     parameters: Mapping[str, Distribution]
     mask: str = ""
     array: Callable[..., np.ndarray] | None = None
+    about: str = ""
+
+    @property
+    def summary(self) -> str:
+        """What it is, in a line."""
+        return self.about or (self.function.__doc__ or "").splitlines()[0].replace("``", "")
 
     def draw(self, draws: Draws, shape: Shape, severity: float | np.ndarray | None = None) -> dict[str, torch.Tensor]:
         """Draw the parameters for pictures of a shape.

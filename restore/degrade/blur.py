@@ -149,7 +149,11 @@ def gaussian_blur(x: torch.Tensor, sigma: torch.Tensor, ratio: torch.Tensor, ang
 
 
 def defocus(x: torch.Tensor, radius: torch.Tensor) -> torch.Tensor:
-    """Blur as a round lens out of focus does, over a disk of ``radius`` pixels, (N,), above 0 and at most 8.
+    """Blur as a round lens out of focus does, over a disk of ``radius`` pixels.
+
+    Args:
+        x: Pictures (N, C, H, W).
+        radius: (N,), above 0 and at most 8.
 
     >>> defocus(torch.ones(1, 3, 8, 9), torch.tensor([3.0])).shape
     torch.Size([1, 3, 8, 9])

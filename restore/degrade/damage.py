@@ -237,7 +237,7 @@ SIDE, UNEVEN = Uniform(0, 2 * math.pi), Clouds(6, 4, 0.8)
 COVER = Strength(0.12, 1.0)
 
 
-def _marks(mask: Distribution, colours: Colours, sigma: Uniform, wear: Uniform) -> Degradation:
+def _marks(about: str, mask: Distribution, colours: Colours, sigma: Uniform, wear: Uniform) -> Degradation:
     parameters: dict[str, Distribution] = {
         "mask": Margin(mask, 2),
         "opacity": COVER,
@@ -246,10 +246,10 @@ def _marks(mask: Distribution, colours: Colours, sigma: Uniform, wear: Uniform) 
         "wear": wear,
         "field": UNEVEN,
     }
-    return Degradation("damage", marks, parameters, "mask")
+    return Degradation("damage", marks, parameters, "mask", about=about)
 
 
-def _missing(mask: Distribution, colours: Colours, rim: Uniform) -> Degradation:
+def _missing(about: str, mask: Distribution, colours: Colours, rim: Uniform) -> Degradation:
     parameters: dict[str, Distribution] = {
         "mask": Margin(mask, 1),
         "colour": Palette(colours, 0.01),
@@ -258,15 +258,33 @@ def _missing(mask: Distribution, colours: Colours, rim: Uniform) -> Degradation:
         "angle": SIDE,
         "noise": Normal(2),
     }
-    return Degradation("damage", missing, parameters, "mask")
+    return Degradation("damage", missing, parameters, "mask", about=about)
 
 
 ROWS = {
-    "scratches": _marks(Mask("scratches", 1, 8), LIGHT + LIGHT + DARK, Uniform(0.35, 0.7), Uniform(0.2, 0.8)),
-    "film_scratches": _marks(Mask("film_scratches", 1, 4), LIGHT + DARK + LAYERS, Uniform(0.4, 0.8), Uniform(0.3, 0.9)),
-    "dust": _marks(Frayed(Mask("dust", 1, 8), 30, 0.002, 0.3, 0.25), LIGHT + DARK, Uniform(0.35, 0.8), Uniform(0.2, 0.7)),
-    "text": _marks(Mask("text", 1, 5), STAMPS, Uniform(0.3, 0.6), Uniform(0, 0.2)),
-    "handwriting": _marks(Mask("handwriting", 1, 5), PENS, Uniform(0.3, 0.6), Uniform(0.1, 0.4)),
+    "scratches": _marks(
+        "Thin wobbling lines, light or dark: prints that lay on one another.",
+        Mask("scratches", 1, 8),
+        LIGHT + LIGHT + DARK,
+        Uniform(0.35, 0.7),
+        Uniform(0.2, 0.8),
+    ),
+    "film_scratches": _marks(
+        "Long upright lines that a projector cuts into film, clear, dark or, where a layer is left, coloured.",
+        Mask("film_scratches", 1, 4),
+        LIGHT + DARK + LAYERS,
+        Uniform(0.4, 0.8),
+        Uniform(0.3, 0.9),
+    ),
+    "dust": _marks(
+        "Ragged specks and a few hairs, light or dark.",
+        Frayed(Mask("dust", 1, 8), 30, 0.002, 0.3, 0.25),
+        LIGHT + DARK,
+        Uniform(0.35, 0.8),
+        Uniform(0.2, 0.7),
+    ),
+    "text": _marks("Words and dates, printed or stamped.", Mask("text", 1, 5), STAMPS, Uniform(0.3, 0.6), Uniform(0, 0.2)),
+    "handwriting": _marks("Lines of writing in ink.", Mask("handwriting", 1, 5), PENS, Uniform(0.3, 0.6), Uniform(0.1, 0.4)),
     "cracks": Degradation(
         "damage",
         cracks,
@@ -286,8 +304,18 @@ ROWS = {
         },
         "mask",
     ),
-    "tears": _missing(Mask("tears", 1, 4), LID, Uniform(1, 5)),
-    "flakes": _missing(Frayed(Mask("blobs", 1, 3), 5, 1 / 30, 0.5, 1.1), PAPER + LIGHT, Uniform(0, 1.5)),
+    "tears": _missing(
+        "Pieces torn off at the border: what lies behind, and a ragged band of bare paper that throws a shadow on it.",
+        Mask("tears", 1, 4),
+        LID,
+        Uniform(1, 5),
+    ),
+    "flakes": _missing(
+        "Emulsion flaked off within the picture: bare paper with a ragged rim.",
+        Frayed(Mask("blobs", 1, 3), 5, 1 / 30, 0.5, 1.1),
+        PAPER + LIGHT,
+        Uniform(0, 1.5),
+    ),
     "stains": Degradation(
         "damage",
         stains,

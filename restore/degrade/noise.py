@@ -15,7 +15,7 @@ from restore.filters.tensor.base import pad
 
 
 def gaussian_noise(x: torch.Tensor, sigma: torch.Tensor, noise: torch.Tensor) -> torch.Tensor:
-    """Add white Gaussian noise: ``x + sigma / 255 * noise``, neither clipped nor rounded.
+    """Add white Gaussian noise: ``x + sigma / 255 * noise``.
 
     Args:
         x: Pictures (N, C, H, W), float in [0, 1].
@@ -151,7 +151,12 @@ def salt_and_pepper(x: torch.Tensor, amount: torch.Tensor, salt: torch.Tensor, w
 
 
 def speckle(x: torch.Tensor, sigma: torch.Tensor, noise: torch.Tensor) -> torch.Tensor:
-    """Multiply with noise of mean 1: ``x + sigma / 255 * x * noise``, ``sigma`` (N,) being its level at white.
+    """Add noise that is the stronger the brighter the picture: ``x + sigma / 255 * x * noise``.
+
+    Args:
+        x: Pictures (N, C, H, W).
+        sigma: Standard deviation at white, (N,).
+        noise: Standard normal samples of the shape of ``x``.
 
     >>> speckle(torch.tensor([[[[0.0, 0.5]]]]), torch.tensor([51.0]), torch.ones(1, 1, 1, 2))
     tensor([[[[0.0000, 0.6000]]]])
@@ -263,8 +268,18 @@ class Crosstalk:
 
 ROWS = {
     "gaussian_noise": Degradation("noise", gaussian_noise, {"sigma": Strength(2, 75), "noise": Normal()}),
-    "grey_noise": Degradation("noise", gaussian_noise, {"sigma": Strength(2, 75), "noise": Normal(channels=1)}),
-    "uneven_noise": Degradation("noise", gaussian_noise, {"sigma": Uneven(2, 50), "noise": Normal()}),
+    "grey_noise": Degradation(
+        "noise",
+        gaussian_noise,
+        {"sigma": Strength(2, 75), "noise": Normal(channels=1)},
+        about="Add white Gaussian noise, the same to all channels.",
+    ),
+    "uneven_noise": Degradation(
+        "noise",
+        gaussian_noise,
+        {"sigma": Uneven(2, 50), "noise": Normal()},
+        about="Add white Gaussian noise, here more and there less.",
+    ),
     "poisson_gaussian": Degradation(
         "noise", poisson_gaussian, {"shot": Strength(3, 50, log=True), "read": Uniform(0.5, 5), "noise": Normal()}
     ),

@@ -57,7 +57,9 @@ def resampling(source: torch.Tensor, target: torch.Tensor, kind: torch.Tensor, s
 
 
 def rescale(x: torch.Tensor, factor: torch.Tensor, down: torch.Tensor, up: torch.Tensor) -> torch.Tensor:
-    """Shrink pictures and enlarge them again, by one matrix for each axis of each picture.
+    """Shrink pictures and enlarge them again.
+
+    Each axis of each picture is multiplied by one matrix: the time grows with the third power of the side.
 
     Args:
         x: Pictures (N, C, H, W).
@@ -82,7 +84,11 @@ def rescale(x: torch.Tensor, factor: torch.Tensor, down: torch.Tensor, up: torch
 
 
 def pixelate(x: torch.Tensor, cell: torch.Tensor) -> torch.Tensor:
-    """Make cells of one colour each, about ``cell`` pixels a side, (N,), 1 or more: a thumbnail that was enlarged.
+    """Make cells of one colour each, about ``cell`` pixels a side: a thumbnail that was enlarged.
+
+    Args:
+        x: Pictures (N, C, H, W).
+        cell: (N,), 1 or more.
 
     >>> pixelate(torch.tensor([[[[0.0, 1.0, 2.0, 3.0]]]]), torch.tensor([2.0]))
     tensor([[[[0.5000, 0.5000, 2.5000, 2.5000]]]])

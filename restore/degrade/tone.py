@@ -146,7 +146,12 @@ def sepia(x: torch.Tensor, strength: torch.Tensor, warmth: torch.Tensor) -> torc
 
 
 def contrast_loss(x: torch.Tensor, strength: torch.Tensor, haze: torch.Tensor) -> torch.Tensor:
-    """Mix in an even grey: ``x + strength * (haze - x)``; ``strength`` (N,) 0 to 1, ``haze`` (N,) its grey.
+    """Mix in an even grey: ``x + strength * (haze - x)``.
+
+    Args:
+        x: Pictures (N, C, H, W) in [0, 1].
+        strength: 0 to 1, (N,).
+        haze: The grey, 0 to 1, (N,).
 
     >>> contrast_loss(torch.tensor([0.0, 1.0]).reshape(1, 1, 1, 2), torch.tensor([0.5]), torch.tensor([0.5])).flatten()
     tensor([0.2500, 0.7500])
@@ -174,7 +179,7 @@ def vignette(x: torch.Tensor, strength: torch.Tensor, across: torch.Tensor, down
 
 
 def uneven_light(x: torch.Tensor, strength: torch.Tensor, field: torch.Tensor) -> torch.Tensor:
-    """A lamp that reaches some parts less, or a bulging print: ``x / (1 + exp(field)) ** strength``, whiter than white nowhere.
+    """A lamp that reaches some parts less, or a bulging print: ``x / (1 + exp(2 * field)) ** strength``, brighter nowhere.
 
     Args:
         x: Pictures (N, C, H, W) in [0, 1].
@@ -185,7 +190,11 @@ def uneven_light(x: torch.Tensor, strength: torch.Tensor, field: torch.Tensor) -
 
 
 def cast(x: torch.Tensor, gains: torch.Tensor) -> torch.Tensor:
-    """Wrong white balance: ``x * exp(gains)``, (N, 3) for red, green and blue.
+    """Wrong white balance: ``x * exp(gains)``.
+
+    Args:
+        x: Pictures (N, C, H, W) in [0, 1].
+        gains: For red, green and blue, (N, 3).
 
     >>> cast(torch.ones(1, 3, 1, 1), torch.tensor([[0.1, 0.0, -0.1]])).flatten()
     tensor([1.1052, 1.0000, 0.9048])
