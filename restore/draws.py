@@ -35,13 +35,16 @@ class Draws:
     Each call of a method draws anew; the same calls in the same order give the same numbers, on the same kind of device.
 
     Args:
-        seed: Of the run, 0 or more.
+        seed: Of the run, 0 to 2**64 - 1.
         numbers: The samples, counted from the start of the run.
         device: Where ``normal`` draws.
         step: Of the run; what ``common`` depends on.
 
     Attributes:
         device: As given.
+
+    Raises:
+        ValueError: A seed below 0 or above 2**64 - 1.
 
     >>> Draws(0, [5, 6]).uniform().shape
     (2,)
@@ -50,6 +53,8 @@ class Draws:
     """
 
     def __init__(self, seed: int, numbers: Sequence[int], device: str | torch.device = "cpu", *, step: int = 0) -> None:
+        if not 0 <= seed < 2**64:
+            raise ValueError(f"seed is {seed}; expected 0 to 2**64 - 1")
         self._batch = (seed, step)
         origin = mix(np.array([seed], np.uint64) * GOLDEN + GOLDEN)
         self._seeds = mix(origin + (np.asarray(numbers, np.uint64) + np.uint64(1)) * GOLDEN)  # (N,)

@@ -340,6 +340,8 @@ def test_the_hole_is_filled_and_nothing_else(dtype, grey):
         (lambda: Degrade("dust", p=1)(image=PHOTO, damage=PHOTO), r"damage is of shape \(64, 72, 3\)"),
         (lambda: degrade(PHOTO, "dust", 0, 1.5), "severity is 1.5; expected 0 to 1"),
         (lambda: degrade(PHOTO, "dust", 0, 0.5, ranges={"mask": (0, 1)}), "dust draws no 'mask' from a range"),
+        (lambda: degrade(PHOTO, "dust", 0, 0.5, mask=ZEROS[1:]), "the mask is 72x63 pixels, the picture 72x64"),
+        (lambda: degrade(PHOTO, "dust", -1, 0.5), "seed is -1; expected 0 to"),
         (lambda: degrade(PHOTO, "mud", 0, 0.5), "'mud' is no degradation"),
         (lambda: find("mud"), "'mud' is no degradation"),
         (lambda: augment.span("area", [1]), r"area is \[1\]"),

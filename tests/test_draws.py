@@ -1,4 +1,5 @@
 import numpy as np
+import pytest
 import torch
 
 from restore.draws import Draws, mix
@@ -30,6 +31,13 @@ def test_uniform_and_integers_fill_their_range_evenly() -> None:
     counts = np.bincount(draws.integers(4), minlength=4)
     assert counts.shape == (4,)
     assert abs(counts - 5000).max() < 300  # five deviations
+
+
+@pytest.mark.parametrize("seed", [-1, 2**64])
+def test_a_seed_has_64_bits(seed: int) -> None:
+    with pytest.raises(ValueError, match=rf"seed is {seed}; expected 0 to 2\*\*64 - 1"):
+        Draws(seed, [0])
+    assert Draws(2**64 - 1, [0]).uniform() != Draws(0, [0]).uniform()
 
 
 def test_normal_is_standard() -> None:

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from restore import masks
 from restore.degrade.base import Degradation, Integer
 from restore.degrade.composition import mark, old_photograph
 from restore.degrade.table import DEGRADATIONS, SPREADING, apply
@@ -91,7 +92,8 @@ def degrade(
 
     Raises:
         ImageError: An array of another shape or type.
-        ValueError: A name or range that is not in the table, or a severity outside 0 to 1.
+        ValueError: A name or range that is not in the table, a severity outside 0 to 1, a seed that ``Draws`` does not take, or a mask of
+            another size.
 
     >>> image, marked = degrade(np.full((32, 48), 90, np.uint8), "scratches", 0, 1.0)
     >>> image.shape, bool((image[~marked] == 90).all()), bool(marked.any())
@@ -99,7 +101,7 @@ def degrade(
     """
     row, picture, draws = find(name, ranges), Picture.from_array(image), Draws(seed, [0])
     x = tensor(picture.pixels).clamp_(0, 1)
-    given = torch.zeros_like(x[:, :1]) if mask is None else torch.from_numpy(mask != 0).to(x.dtype)[None, None]
+    given = torch.zeros_like(x[:, :1]) if mask is None else torch.from_numpy(masks.check(mask, image.shape[:2])).to(x.dtype)[None, None]
     if row is None:
         _, after, found = old_photograph(x, draws, severity=severity)
         marked = torch.maximum(given, found)
