@@ -152,8 +152,11 @@ def _likeness(x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _ssim(x: np.ndarray, y: np.ndarray, mask: np.ndarray | None) -> float:
-    luminance, structure = _likeness(x, y)
-    return _mean(luminance * structure if mask is not None else (luminance * structure)[5:-5, 5:-5], mask)
+    means = []
+    for plane in range(x.shape[2]):  # one by one: a third of the memory
+        luminance, structure = _likeness(x[..., plane, None], y[..., plane, None])
+        means.append(_mean(luminance * structure if mask is not None else (luminance * structure)[5:-5, 5:-5], mask))
+    return float(np.mean(means))
 
 
 def ssim(a: np.ndarray, b: np.ndarray, *, mask: np.ndarray | None = None) -> float:
@@ -223,14 +226,19 @@ def ms_ssim(a: np.ndarray, b: np.ndarray) -> float:
     x, y = _pair(a, b)
     if min(x.shape[:2]) < 176:
         raise ValueError(f"expected pictures of at least 176x176 pixels, got {x.shape[1]}x{x.shape[0]}")
+    return float(np.mean([_ms_ssim(x[..., plane, None], y[..., plane, None]) for plane in range(x.shape[2])]))
+
+
+def _ms_ssim(x: np.ndarray, y: np.ndarray) -> float:
+    """Return MS-SSIM of one plane (H, W, 1)."""
     means = []
     for scale in range(len(SCALES)):
         if scale:
             x, y = (_half(picture) for picture in (x, y))
         luminance, structure = _likeness(x, y)
         likeness = luminance * structure if scale == len(SCALES) - 1 else structure
-        means.append(likeness[5:-5, 5:-5].mean((0, 1)))  # (C,)
-    return float(np.prod(np.maximum(means, 0) ** SCALES[:, None], axis=0).mean())
+        means.append(likeness[5:-5, 5:-5].mean())
+    return float(np.prod(np.maximum(means, 0) ** SCALES))
 
 
 def _half(picture: np.ndarray) -> np.ndarray:
