@@ -156,7 +156,9 @@ def test_a_wrong_call_is_one_line_and_2(folder, call, words, said):
     assert sorted(Path().rglob("*")) == before
 
 
-@pytest.mark.parametrize(("wanted", "said"), [("gaussian 3", "has '3' after 'gaussian'"), ("gaussian 'x", "no closing quotation")])
+@pytest.mark.parametrize(
+    ("wanted", "said"), [("gaussian 3", "has '3' after 'gaussian'"), ("Gaussian 'x", "Gaussian 'x\": no closing quotation")]
+)
 def test_a_wrong_list_of_filters(folder, call, wanted, said):
     code, _, err = call("filters", "compare", "a.png", "-o", "b.png", "--with", wanted)
     assert (code, len(err)) == (2, 1)

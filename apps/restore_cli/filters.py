@@ -183,7 +183,7 @@ def split(words: str) -> list[str]:
     try:
         return shlex.split(words)
     except ValueError as error:
-        raise WrongCall(f"--with has {words!r}: {error}".lower()) from error
+        raise WrongCall(f"--with has {words!r}: {str(error).lower()}") from error
 
 
 def takes(row: "Row") -> str:
