@@ -2,6 +2,7 @@
 
 python scripts/evaluate.py denoise --weight denoise --method bilateral,wavelet,nlm --sigma 15,25,50 --noise float,clipped
 python scripts/evaluate.py inpaint --weight inpaint --method telea,ns,biharmonic --masks thin,medium,large
+python scripts/evaluate.py --blind dejpeg --weight dejpeg --files grey,colour --quality 10,20,30,40
 python scripts/evaluate.py filter --weight filters --strength 0.1,0.5,0.9 --data ../shared/data/dev/kodak24
 python scripts/evaluate.py classify --weight lenet5-mnist --data ../shared/data/mnist
 
@@ -22,10 +23,12 @@ import cv2
 import numpy as np
 import torch
 import typer
+from PIL import Image
 
 from restore import Restorer, image, masks, metrics, weights
 from restore import data as datasets
 from restore.backbones import Backbone
+from restore.degrade import codec
 from restore.networks.filtering import OPERATORS
 from restore.runtime import Runtime, pick_device
 from restore.tasks import TASKS
@@ -67,7 +70,7 @@ def settings(
     device: Annotated[str, typer.Option(help="Device of the networks.")] = "auto",
     precision: Annotated[str, typer.Option(help="fp32 or bf16.")] = "fp32",
     out: Annotated[Path | None, typer.Option(help="Folder for the results, as PNG.")] = None,
-    blind: Annotated[bool, typer.Option("--blind", help="Do not tell the networks the noise level.")] = False,
+    blind: Annotated[bool, typer.Option("--blind", help="Do not tell the networks the noise level or the quality.")] = False,
 ) -> None:
     """Keep the options for the verb."""
     context.obj = Settings(limit, features, device, precision, out, blind)
@@ -101,6 +104,8 @@ def nlm(noisy: Array, sigma: float) -> Array:
 DENOISERS: dict[str, Denoiser] = {"none": lambda noisy, sigma: noisy, "bilateral": bilateral, "wavelet": wavelet, "nlm": nlm}
 INPAINTERS = ("telea", "ns", "biharmonic")
 NOISES = ("float", "clipped")
+FILES = ("grey", "colour", "double")
+SECOND = 50  # quality of the second of two files
 
 
 @app.command()
@@ -127,9 +132,7 @@ def denoise(
                 scores = []
                 for number, clean in pictures(data, crop, options.limit):
                     noisy = add_noise(clean, level, number, clipped=kind == "clipped")
-                    start = time.perf_counter()
-                    restored = function(image.to_float(noisy) if name in DENOISERS else noisy, level)
-                    seconds = time.perf_counter() - start
+                    restored, seconds = timed(partial(function, image.to_float(noisy) if name in DENOISERS else noisy, level))
                     restored = image.from_float(image.to_float(restored), np.uint8)
                     scores.append({**measure(clean, restored, options.features), "seconds": seconds})
                     save(options.out, f"{name}-{kind}-{level:g}-{number:02d}.png", restored)
@@ -161,12 +164,49 @@ def inpaint(
             for number, clean in pictures(data, crop, options.limit):
                 mask = masks.benchmark(kind, clean.shape[:2], number)
                 damaged = np.where(mask[..., None] > 0, np.uint8(0), clean)  # nothing of the hole's content is left
-                start = time.perf_counter()
-                restored = function(damaged, mask)
-                seconds = time.perf_counter() - start
+                restored, seconds = timed(partial(function, damaged, mask))
                 scores.append({"area": float((mask > 0).mean()), **measure(clean, restored, options.features, mask), "seconds": seconds})
                 save(options.out, f"{name}-{kind}-{number:02d}.png", restored)
             rows.append({"method": name, "masks": kind, **summary(scores)})
+    report(rows, json_file)
+
+
+def coded(clean: Array, kind: str, quality: int) -> tuple[Array, Array]:
+    """A picture (H, W, 3) uint8, as grey (H, W, 1) unless ``kind`` is colour, and what JPEG leaves of it."""
+    wanted = clean if kind == "colour" else np.asarray(Image.fromarray(clean).convert("L"))[..., None]
+    if kind == "double":
+        return wanted, codec.double_jpeg_array(wanted, quality, SECOND, np.array([4, 4]))
+    return wanted, codec.jpeg_array(wanted, quality)
+
+
+@app.command()
+def dejpeg(
+    context: typer.Context,
+    *,
+    weight: Weights,
+    files: Annotated[str, typer.Option(help="grey (luma), colour (4:2:0), double (luma; 50 after it, grids 4 x 4 apart).")] = "grey",
+    quality: Annotated[str, typer.Option(help="Qualities of files (of double, the first ones), separated by commas.")] = "10,20,30,40",
+    data: Data = KODAK,
+    crop: Crop = 0,
+    json_file: Json = None,
+) -> None:
+    """JPEG files; "input" is the file itself, from where the gain counts."""
+    options: Settings = context.obj
+    contenders, rows = networks("dejpeg", weight, options), []
+    for kind in names(files, FILES, "files"):
+        for value in map(round, numbers(quality, "quality")):
+            told = "auto" if options.blind else min(value, SECOND) if kind == "double" else value
+            for name, function in contenders.items():
+                scores = []
+                for number, clean in pictures(data, crop, options.limit):
+                    wanted, file = coded(clean, kind, value)
+                    restored, seconds = timed(partial(function, file, quality=told))
+                    before, after = metrics.psnr(wanted, file), metrics.psnr(wanted, restored)
+                    gained = after - before if after != before else 0.0  # both may be infinite
+                    close = {"psnr_b": metrics.psnr_b(wanted, restored), "ssim": metrics.ssim(wanted, restored)}
+                    scores.append({"input psnr": before, "psnr": after, "gained psnr": gained, **close, "seconds": seconds})
+                    save(options.out, f"{name}-{kind}-{value}-{number:02d}.png", restored)
+                rows.append({"method": name, "files": kind, "quality": value, **summary(scores)})
     report(rows, json_file)
 
 
@@ -343,16 +383,8 @@ def report(rows: list[dict[str, Any]], json_file: Path | None) -> None:
     """Print a markdown table of the rows, and write them to a file."""
     if not rows:
         raise typer.BadParameter("nothing to measure: give --weight or --method")
-    form = {
-        "accuracy": "{:.2f}",
-        "psnr": "{:.2f}",
-        "ssim": "{:.4f}",
-        "lpips": "{:.4f}",
-        "seconds": "{:.2f}",
-        "area": "{:.3f}",
-        "sigma": "{:g}",
-        "strength": "{:g}",
-    }
+    form = {"accuracy": "{:.2f}", "area": "{:.3f}", "lpips": "{:.4f}", "psnr": "{:.2f}", "psnr_b": "{:.2f}"}
+    form |= {"seconds": "{:.2f}", "sigma": "{:g}", "ssim": "{:.4f}", "strength": "{:g}"}
     keys = [key for key, value in rows[0].items() if not isinstance(value, dict)]
     print("| " + " | ".join(keys) + " |")
     print("|" + "---|" * len(keys))
