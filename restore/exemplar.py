@@ -22,13 +22,13 @@ RADIUS = 3
 """Patches are squares of 2 * RADIUS + 1 pixels."""
 STRIDE = 3
 """Distance of the patches that are matched in the two finest levels, in pixels: with all of them a fill is slower, and blurred."""
-COARSEST = 12
-"""Levels are added until the widest hole is at most so many pixels wide."""
+COARSEST = 32
+"""Levels are added until the widest hole is at most so many pixels wide: with more of them less is left of the guess's structure."""
 SMALLEST = 32
 """No level has a side under this, in pixels."""
 LIMIT = 1 << 20
 """Matches are looked for in levels of at most so many pixels; finer ones get the detail at the places that were found."""
-ROUNDS = (10, 6, 4, 3, 2)
+ROUNDS = (6, 4, 2)
 """How often patches are matched and vote, coarsest level first; finer levels as the last."""
 COMPONENTS = 24
 """A patch of 147 numbers is compared by so many of its principal components."""
@@ -201,7 +201,7 @@ class _Matches:
         blurred = cv2.GaussianBlur(level.image[..., :3].numpy(), (0, 0), BLUR)
         self.guide = torch.from_numpy(blurred).permute(2, 0, 1) * GUIDE
         self.basis = self._components()
-        self.described = self._describe(level.image)
+        self.described = self._describe(level.image).T.contiguous()  # (H * W, D)
         distance = torch.from_numpy(cv2.distanceTransform(level.holes.numpy().astype(np.uint8), cv2.DIST_L2, 5)).flatten()
         self.trust = torch.exp(-FADE * distance[self._flat(self.sites)].clamp_max(max(self.shape)))
 
@@ -219,10 +219,10 @@ class _Matches:
         return axes.T.reshape(-1, len(across), len(across), 3).permute(0, 3, 1, 2) * weight
 
     def _describe(self, image: torch.Tensor) -> torch.Tensor:
-        """(H * W, D): squared distances between rows say how unlike two places are."""
+        """(D, H * W): squared distances between columns say how unlike two places are."""
         padded = F.pad(_planes(image[..., :3]), (RADIUS,) * 4, mode="replicate")
         parts = [F.conv2d(padded, self.basis)[0], image[..., 3:].permute(2, 0, 1) * TEXTURE, self.guide]
-        return torch.cat(parts).flatten(1).T.contiguous()
+        return torch.cat(parts).flatten(1)
 
     def _flat(self, places: torch.Tensor) -> torch.Tensor:
         return places[:, 0] * self.shape[1] + places[:, 1]
@@ -246,7 +246,7 @@ class _Matches:
 
     def improve(self, image: torch.Tensor, generator: torch.Generator, *, passes: int) -> None:
         """Find better places for what ``image`` shows: those that continue a neighbour's, and random ones ever nearer."""
-        wanted, reused = self._describe(image)[self._flat(self.sites)], self._reused()
+        wanted, reused = self._describe(image)[:, self._flat(self.sites)].T.contiguous(), self._reused()
         self.cost = self._price(self.found, self._flat(self.found), wanted, reused)
         for _ in range(passes):
             for step in (4, 2, 1):
