@@ -12,7 +12,7 @@ from skimage import data as photographs
 from restore import losses, metrics
 from restore.draws import Draws
 from restore.training import engine
-from restore.training.base import Photographs
+from restore.training.base import Photographs, psnr
 from restore.training.config import Config
 from restore.training.denoise import Denoise
 from restore.training.inpaint import Inpaint
@@ -299,3 +299,9 @@ def identity(x, *rest):
 def test_bad_objectives(build, message):
     with pytest.raises(ValueError, match=message):
         build()
+
+
+def test_psnr_of_equal_pictures_is_finite():
+    x = torch.rand(1, 3, 8, 8)
+    assert psnr(x, x) == pytest.approx(100)
+    assert psnr(x, x + 0.1) == pytest.approx(20, abs=1e-4)

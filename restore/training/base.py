@@ -179,7 +179,7 @@ def check_names(name: str, given: Sequence[str], known: Sequence[str]) -> None:
 
 
 def psnr(prediction: torch.Tensor, target: torch.Tensor, mask: torch.Tensor | None = None) -> float:
-    """PSNR in dB of (1, C, H, W) in [0, 1]; with a mask (1, 1, H, W), over its pixels."""
+    """PSNR in dB of (1, C, H, W) in [0, 1]; with a mask (1, 1, H, W), over its pixels; 100 at most, so that means stay finite."""
     error = (prediction - target).square()
     mean = error.mean() if mask is None else (error * mask).sum() / (mask.sum() * error.shape[1])
-    return float(-10 * mean.log10())
+    return float(-10 * mean.clamp_min(1e-10).log10())
