@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from restore.image import ImageError, ImageWarning, Picture, read, write
-    from restore.restorer import Restorer, denoise, inpaint
+    from restore.restorer import Restorer, dejpeg, denoise, inpaint
     from restore.weights import WeightsError, load
     from restore.weights import entries as list_weights
 
@@ -27,6 +27,7 @@ _HOMES = {
     "Restorer": ("restore.restorer", "Restorer"),
     "inpaint": ("restore.restorer", "inpaint"),
     "denoise": ("restore.restorer", "denoise"),
+    "dejpeg": ("restore.restorer", "dejpeg"),
     "load": ("restore.weights", "load"),
     "list_weights": ("restore.weights", "entries"),
     "WeightsError": ("restore.weights", "WeightsError"),
@@ -42,6 +43,7 @@ __all__ = [
     "Picture",
     "Restorer",
     "WeightsError",
+    "dejpeg",
     "denoise",
     "inpaint",
     "list_weights",

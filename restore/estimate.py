@@ -6,10 +6,14 @@
 10
 """
 
+from collections.abc import Sequence
+
 import numpy as np
+from scipy.fft import dctn
 from scipy.special import ndtr
 
-from restore.image import to_float, to_srgb
+from restore.image import JpegCoding, Picture, to_float, to_srgb
+from restore.jpeg_tables import QUALITIES, quantization_table
 
 SIDES = {1: 8, 3: 6}
 """Channels -> side of the patches in pixels: large enough for directions that content does not fill, small enough for many patches."""
@@ -19,6 +23,20 @@ ENOUGH = 5000
 """Patches that are kept, at least: the smoothest, the farthest from black and white."""
 ROUNDS = 8
 """Times that the patches are chosen anew for the level that those before gave."""
+
+LUMA = np.array([0.299, 0.587, 0.114], np.float32)
+"""Parts of red, green and blue in the brightness that JPEG stores (ITU-T T.871)."""
+BLOCKS, FEW = 8192, 256
+"""Blocks of 8 x 8 pixels that are looked at, at most: on one grid, and on each of 64 while the grid is searched."""
+ROUNDING = 0.4
+"""Standard deviation, in 8-bit units, that rounding the pixels leaves in a coefficient; a little more than its 0.29 to 0.35."""
+STRAY = 0.02
+"""Part of the coefficients that may lie anywhere: clipping and editing move them."""
+SMALLEST = 1.5
+"""Coefficients below it say nothing: smooth content has them at any quality."""
+PROOF, STRONGEST, SHARE = 30.0, 2, 0.05
+"""Logarithm of the likelihood ratio from which on there are traces: without so many frequencies (a ramp has few more), and of a
+coefficient on average."""
 
 
 def noise_level(pixels: np.ndarray, *, linear: bool = False) -> float:
@@ -120,3 +138,100 @@ def _left_by_clipping(means: np.ndarray, sigma: float) -> float:
     second = (latent**2 + sigma**2) * between + 2 * latent * sigma * (density_low - density_high)
     second += sigma**2 * (low * density_low - high * density_high) + white
     return float(np.interp(means, first, second - first**2).mean() / sigma**2)
+
+
+def jpeg_quality(picture: Picture) -> int | None:
+    """Estimate the quality, on libjpeg's scale, that a picture was last compressed with as JPEG.
+
+    A JPEG file says it by its quantisation tables; any other, such as a PNG made of a JPEG, by its pixels.
+
+    Returns:
+        1 to 100, exact for files of libjpeg; None where nothing tells of JPEG.
+
+    Raises:
+        ValueError: A float picture holds a NaN or an infinity where it is looked at.
+    """
+    if isinstance(picture.coding, JpegCoding) and picture.coding.tables:
+        return quality_of_tables(picture.coding.tables)
+    return quality_of_pixels(picture.pixels, linear=picture.is_linear)
+
+
+def quality_of_tables(tables: Sequence[Sequence[int]]) -> int:
+    """Find the quality whose tables libjpeg would have made most alike: the least mean distance of the steps' logarithms.
+
+    Args:
+        tables: 64 steps each, row by row from the lowest frequency on: of luminance, and of chrominance where there is any.
+
+    Returns:
+        1 to 100.
+
+    >>> quality_of_tables(quantization_table(83).reshape(2, 64).tolist())
+    83
+    """
+    given = np.array([list(table) for table in tables[:2]])  # (1 or 2, 64)
+    known = quantization_table(QUALITIES).reshape(len(QUALITIES), 2, 64)[:, : len(given)]
+    return int(QUALITIES[np.abs(np.log(known / given)).mean((1, 2)).argmin()])
+
+
+def quality_of_pixels(pixels: np.ndarray, *, linear: bool = False) -> int | None:
+    """Estimate the JPEG quality of pixels that were compressed and decoded, and neither resized nor edited since.
+
+    JPEG leaves the cosine coefficients of brightness near multiples of the quantisation steps. The quality is the one whose steps make
+    them most likely (after Fan, de Queiroz 2003, "Identification of Bitmap Compression History: JPEG Detection and Quantizer
+    Estimation"), with the rounding of the pixels as normal noise. Where the picture's own grid of 8 x 8 blocks has no traces, the
+    other 63 are tried: cropping shifts it.
+
+    Args:
+        pixels: (H, W, 1) or (H, W, 3), uint8, uint16, or float32 nominally in [0, 1].
+        linear: The samples are proportional to light.
+
+    Returns:
+        1 to 99; None where there are no traces: never compressed, at quality 100, resized, blurred, or too small to tell.
+
+    Raises:
+        ValueError: A float picture holds a NaN or an infinity where it is looked at.
+    """
+    quality = _likeliest(_coefficients(pixels, 0, 0, BLOCKS, linear=linear))[1]
+    if quality is None:
+        grids = [(row, column) for row in range(8) for column in range(8)][1:]
+        found = {grid: _likeliest(_coefficients(pixels, *grid, FEW, linear=linear))[0] for grid in grids}
+        quality = _likeliest(_coefficients(pixels, *max(grids, key=found.__getitem__), BLOCKS, linear=linear))[1]
+    return quality
+
+
+def _coefficients(pixels: np.ndarray, row: int, column: int, most: int, *, linear: bool) -> np.ndarray:
+    """Cosine coefficients (N, 64) of brightness, in 8-bit units, of unlike, unclipped blocks on the grid that begins there."""
+    height, width = (pixels.shape[0] - row) // 8, (pixels.shape[1] - column) // 8
+    if height < 1 or width < 1:
+        return np.zeros((0, 64), np.float32)
+    step = int(np.ceil(np.sqrt(height * width / most))) * 8
+    blocks = np.lib.stride_tricks.sliding_window_view(pixels, (8, 8), axis=(0, 1))[row::step, column::step]
+    x = to_float(blocks.reshape(-1, *blocks.shape[2:]))  # (N, C, 8, 8)
+    if not np.isfinite(x).all():
+        raise ValueError("the picture holds a NaN or an infinity; expected finite numbers")
+    x = x[((x > 0) & (x < 1)).all((1, 2, 3))]
+    x = 255 * (to_srgb(x) if linear else x)
+    luma = x[:, 0] if x.shape[1] == 1 else np.tensordot(x, LUMA, (1, 0))  # (N, 8, 8)
+    coefficients = dctn(luma, axes=(1, 2), norm="ortho").reshape(-1, 64)
+    return coefficients[np.unique(coefficients[:, 1:].round(1), axis=0, return_index=True)[1]]  # patterns that repeat count once
+
+
+def _likeliest(coefficients: np.ndarray) -> tuple[float, int | None]:
+    """The quality that makes coefficients (N, 64) most likely, None where that proves nothing, behind its log likelihood ratio.
+
+    It is the ratio to coefficients of any value: s times the density of their distances to the multiples of the step s.
+    """
+    steps, number = quantization_table(QUALITIES)[:, 0].reshape(-1, 64), 0
+    ratios = np.zeros((64, len(QUALITIES)))  # of each frequency
+    for frequency in range(1, 64):
+        x = coefficients[np.abs(coefficients[:, frequency]) > SMALLEST, frequency]
+        number += len(x)
+        s, where = np.unique(steps[:, frequency], return_inverse=True)
+        s = s.astype(np.float32)[:, None]
+        distance = x - s * np.round(x / s)  # (steps, N)
+        density = sum(np.exp(-(((distance + near) / ROUNDING) ** 2) / 2) for near in (-s, 0, s)) / (ROUNDING * np.sqrt(2 * np.pi))
+        ratios[frequency] = np.log((1 - STRAY) * s * density + STRAY).sum(1)[where]
+    best = int(ratios.sum(0).argmax())
+    total, without = ratios[:, best].sum(), np.sort(ratios[:, best])[:-STRONGEST].sum()
+    proven = without > PROOF and total > SHARE * number and best + 1 < QUALITIES[-1]
+    return float(total), int(QUALITIES[best]) if proven else None

@@ -1,5 +1,6 @@
 """The object that people hold: it opens pictures of any kind, keeps the networks it loaded, and gives the same kind back."""
 
+import dataclasses
 import functools
 import os
 import threading
@@ -7,10 +8,13 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from restore import kinds, weights
+from restore.estimate import jpeg_quality
+from restore.image import JpegCoding, Picture
 from restore.kinds import Kind
 from restore.networks import Network
 from restore.runtime import PRECISIONS, Runtime, has_bf16, pick_engine
 from restore.tasks import TASKS
+from restore.tasks.dejpeg import AUTO
 
 Progress = Callable[[float], None]
 BF16_LOSS = "loss in bf16: PSNR, dB"
@@ -140,6 +144,44 @@ class Restorer:
             ]
         )
 
+    def dejpeg(self, image: Kind, *, quality: int | str = AUTO, progress: Progress | None = None) -> Any:
+        """Remove what JPEG left: blocks, rings, blotches of colour; alpha stays as it was.
+
+        A Picture of a JPEG file is written at quality 95 without chroma subsampling afterwards: its own tables would damage it anew.
+
+        Args:
+            image: A path, a Picture, a PIL image, an array (H, W) or (H, W, C), or a tensor (C, H, W) or (N, C, H, W);
+                see ``restore.kinds.unpack``.
+            quality: From 1 (strongest) to 100 on libjpeg's scale; or "auto": as strongly as each picture needs, and one without traces of
+                JPEG (``restore.estimate.jpeg_quality``) comes back bit for bit.
+            progress: Called with the fraction done, 0 to 1.
+
+        Returns:
+            The same kind as ``image``; a Picture for a path. Floats are neither clipped nor quantised.
+
+        Raises:
+            TypeError: ``image`` is no picture.
+            ValueError: ``quality`` is out of its range.
+            ImageError: A file cannot be read, or a picture has a form that is not taken (also a ValueError).
+            WeightsError: The network's weight is not there, or cannot be used.
+            MemoryError: The smallest tile does not fit.
+        """
+        pictures, repack = kinds.unpack(image)
+        function = functools.partial(TASKS["dejpeg"].function, runtime=self.runtime("dejpeg"), quality=quality, tile=self.tile)
+
+        def clean(picture: Picture, share: Progress | None) -> Picture:
+            if quality == AUTO and jpeg_quality(picture) is None:
+                if share:
+                    share(1.0)
+                return picture
+            coding = picture.coding
+            if isinstance(coding, JpegCoding):
+                coding = dataclasses.replace(coding, tables=(), sampling=0)
+            pixels = function(picture.pixels, linear=picture.is_linear, progress=share)
+            return dataclasses.replace(picture.replace(pixels=pixels), coding=coding)
+
+        return repack([clean(picture, share) for picture, share in zip(pictures, _shares(progress, len(pictures)), strict=True)])
+
     def filter(self, image: Kind, name: str, *, strength: float = 0.5, progress: Progress | None = None) -> Any:
         """Imitate a slow filter of ``restore.filters`` with one network; alpha stays as it was.
 
@@ -175,14 +217,18 @@ class Restorer:
 
         Raises:
             ValueError: The task is unknown.
-            WeightsError: Its weight cannot be used, or was trained for another task.
+            WeightsError: Its weight is not there, cannot be used, or was trained for another task.
         """
         if task not in TASKS:
             raise ValueError(f"task {task!r} is unknown; expected one of {', '.join(TASKS)}")
         name = self.weights[task]
         with self._lock:
             if name not in self._runtimes:
-                entry, _ = weights.find(name)
+                try:
+                    entry, _ = weights.find(name)
+                except weights.WeightsError as error:
+                    missing = f"no weight for {task!r} is there: " if name == TASKS[task].weight else ""
+                    raise weights.WeightsError(f"{missing}{error}") from error
                 if entry.task != task:
                     raise weights.WeightsError(f"weight {name!r} is for the task {entry.task!r}, not {task!r}")
                 network = weights.load(name)
@@ -217,3 +263,8 @@ def inpaint(
 def denoise(image: Kind, *, sigma: float | None = None, progress: Progress | None = None) -> Any:
     """Remove noise, on the default device; see ``Restorer.denoise``."""
     return _shared().denoise(image, sigma=sigma, progress=progress)
+
+
+def dejpeg(image: Kind, *, quality: int | str = AUTO, progress: Progress | None = None) -> Any:
+    """Remove what JPEG left, on the default device; see ``Restorer.dejpeg``."""
+    return _shared().dejpeg(image, quality=quality, progress=progress)

@@ -27,7 +27,7 @@ def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 
 @pytest.fixture
 def tiny_weights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder with a manifest and tiny random networks "denoise", "inpaint" and "filters", in the place of the shipped weights."""
+    """A folder with a manifest and tiny random networks "denoise", "inpaint", "filters" and "dejpeg", in the place of those shipped."""
     import torch
     from safetensors.torch import save
 
@@ -43,6 +43,7 @@ def tiny_weights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         ("denoise", "denoise", "restoration", stages),
         ("inpaint", "inpaint", "inpainting", stages),
         ("filters", "filter", "filtering", layers),
+        ("dejpeg", "dejpeg", "restoration", stages),
     ):
         built = networks.build(network, options)
         for parameter in built.parameters():

@@ -1,11 +1,14 @@
-"""The noise level of pictures: known noise on photographs that scikit-image ships."""
+"""Noise level and JPEG quality of pictures: known noise, and Pillow's files, on photographs that scikit-image ships."""
+
+import io
 
 import numpy as np
 import pytest
+from PIL import Image
 from skimage import data
 
-from restore.estimate import noise_level
-from restore.image import to_linear
+from restore.estimate import jpeg_quality, noise_level, quality_of_pixels, quality_of_tables
+from restore.image import Picture, read, to_float, to_linear, write
 
 PHOTOGRAPHS = {"astronaut": data.astronaut(), "coffee": data.coffee(), "chelsea": data.cat()}
 
@@ -74,3 +77,109 @@ def test_not_finite() -> None:
     picture[3, 4] = np.nan
     with pytest.raises(ValueError, match="holds a NaN or an infinity; expected finite numbers"):
         noise_level(picture)
+
+
+# JPEG quality
+
+SOURCES = {name: np.array(Image.fromarray(photo).resize((300, 220), Image.Resampling.LANCZOS)) for name, photo in PHOTOGRAPHS.items()}
+"""Resized, so that they have no traces of an earlier JPEG."""
+
+
+def jpeg(pixels: np.ndarray, quality: int, **options: object) -> bytes:
+    file = io.BytesIO()
+    Image.fromarray(pixels.squeeze()).save(file, "JPEG", quality=quality, **options)
+    return file.getvalue()
+
+
+def decoded(content: bytes) -> np.ndarray:
+    return np.atleast_3d(np.array(Image.open(io.BytesIO(content))))
+
+
+@pytest.mark.parametrize("shape", [(16, 16, 3), (16, 16)])
+def test_tables_tell_each_quality_of_libjpeg(shape: tuple[int, ...]) -> None:
+    blank = np.zeros(shape, np.uint8)
+    found = []
+    for quality in range(1, 101):
+        tables = Image.open(io.BytesIO(jpeg(blank, quality))).quantization
+        found.append(quality_of_tables([tables[number] for number in sorted(tables)]))
+    assert found == list(range(1, 101))
+
+
+def test_other_tables_are_called_by_the_nearest_quality() -> None:
+    tables = np.array(list(Image.open(io.BytesIO(jpeg(SOURCES["coffee"], 40))).quantization.values()))
+    assert quality_of_tables((tables + np.random.default_rng(0).integers(-1, 2, tables.shape)).tolist()) == pytest.approx(40, abs=1)
+    assert quality_of_tables([[300] * 64]) == 1
+    assert quality_of_tables([[1] * 64] * 3) == 100
+
+
+def test_a_file_is_judged_by_its_tables_and_others_by_their_pixels() -> None:
+    content = jpeg(SOURCES["coffee"], 37)
+    picture, flat = read(content), read(jpeg(np.full((8, 8, 3), 90, np.uint8), 37))
+    assert jpeg_quality(picture) == jpeg_quality(flat) == 37
+    assert jpeg_quality(Picture.from_array(flat.pixels)) is None
+    file = io.BytesIO()
+    write(picture, file, format="PNG")
+    assert jpeg_quality(read(file.getvalue())) == 37
+
+
+@pytest.mark.parametrize("name", SOURCES)
+@pytest.mark.parametrize("quality", [5, 10, 30, 50, 75, 90, 95, 98])
+def test_pixels_tell_the_quality(name: str, quality: int) -> None:
+    pixels = decoded(jpeg(SOURCES[name], quality))
+    assert quality_of_pixels(pixels) == quality
+    grey = decoded(jpeg(SOURCES[name][..., 1], quality))
+    assert quality_of_pixels(grey) == quality_of_pixels(np.repeat(grey, 3, 2)) == quality
+
+
+@pytest.mark.parametrize("subsampling", [0, 1, 2])
+def test_chroma_does_not_matter(subsampling: int) -> None:
+    assert quality_of_pixels(decoded(jpeg(SOURCES["astronaut"], 60, subsampling=subsampling))) == 60
+
+
+@pytest.mark.parametrize("corner", [(0, 3), (5, 0), (4, 4), (7, 1)])
+def test_cropped_pictures_keep_their_traces(corner: tuple[int, int]) -> None:
+    pixels = decoded(jpeg(SOURCES["chelsea"], 45))[corner[0] :, corner[1] :]
+    assert quality_of_pixels(pixels) == 45
+
+
+def test_the_last_of_two_files_counts() -> None:
+    assert quality_of_pixels(decoded(jpeg(decoded(jpeg(SOURCES["coffee"], 20)), 70))) == 70
+
+
+def test_jpeg_in_other_depths_and_linear() -> None:
+    pixels = decoded(jpeg(SOURCES["coffee"], 30))
+    assert quality_of_pixels(pixels.astype(np.uint16) * 257) == 30
+    assert quality_of_pixels(to_float(pixels)) == 30
+    assert quality_of_pixels(to_linear(to_float(pixels)), linear=True) == 30
+
+
+def drawing() -> np.ndarray:
+    x, y = np.meshgrid(np.arange(300), np.arange(200))
+    lines = np.where((x // 8 + y // 8) % 3 == 0, 30, np.where(x % 16 < 2, 77, 210))
+    return np.stack([lines, lines + 9, lines - 5], 2).astype(np.uint8)
+
+
+@pytest.mark.parametrize(
+    "pixels",
+    [
+        *SOURCES.values(),
+        noisy(SOURCES["coffee"], 10, dtype=np.uint8),
+        np.random.default_rng(0).integers(0, 256, (200, 300, 3), np.uint8),
+        np.full((64, 64, 3), 77, np.uint8),
+        np.broadcast_to(np.arange(256, dtype=np.uint8)[:, None], (256, 256))[..., None],
+        (np.add.outer(np.arange(384), np.arange(384) / 3)[..., None] / 2).astype(np.uint8),
+        drawing(),
+        data.binary_blobs(128, rng=0)[..., None] * np.float32(1),
+        np.array(Image.fromarray(decoded(jpeg(SOURCES["astronaut"], 30))).resize((240, 180))),
+        np.zeros((1, 1, 3), np.uint8),
+        np.zeros((9, 7, 1), np.uint16),
+    ],
+    ids=[*SOURCES, "noisy", "noise", "flat", "ramp", "slope", "drawing", "blobs", "resized", "pixel", "small"],
+)
+def test_no_traces(pixels: np.ndarray) -> None:
+    assert quality_of_pixels(pixels) is None
+
+
+def test_traces_not_finite() -> None:
+    with pytest.raises(ValueError, match="holds a NaN or an infinity; expected finite numbers"):
+        quality_of_pixels(np.full((20, 20, 3), np.nan, np.float32))

@@ -1,5 +1,6 @@
 """The Restorer, and the calls of one line."""
 
+import io
 import subprocess
 import sys
 import time
@@ -10,10 +11,12 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from skimage import data
 
 import restore
-from restore import Picture, Restorer, WeightsError, restorer, weights
-from restore.image import ImageError, write
+from restore import Picture, Restorer, WeightsError, estimate, restorer, weights
+from restore.image import ImageError, read, write
+from restore.metrics import psnr
 from restore.tasks import TASKS
 
 rng = np.random.default_rng(0)
@@ -50,6 +53,7 @@ def test_same_kind_same_result(task: str, small: Restorer, tmp_path: Path) -> No
     function = {
         "inpaint": lambda image: small.inpaint(image, MASK),
         "denoise": lambda image: small.denoise(image, sigma=20),
+        "dejpeg": lambda image: small.dejpeg(image, quality=20),
         "filter": lambda image: small.filter(image, "bilateral"),
     }[task]
     expected = function(PHOTO)
@@ -75,6 +79,7 @@ def test_outside_the_mask_and_alpha_stay(method: str, channels: int, dtype: type
     if channels in (2, 4):
         np.testing.assert_array_equal(result[..., -1], image[..., -1])
         np.testing.assert_array_equal(small.denoise(image, sigma=9)[..., -1], image[..., -1])
+        np.testing.assert_array_equal(small.dejpeg(image, quality=9)[..., -1], image[..., -1])
         np.testing.assert_array_equal(small.filter(image, "beauty")[..., -1], image[..., -1])
 
 
@@ -102,6 +107,7 @@ def test_any_size(shape: tuple[int, int], small: Restorer) -> None:
     for image in (np.zeros(shape, np.uint8), np.zeros((*shape, 3), np.float32)):
         assert small.denoise(image, sigma=5).shape == image.shape
         assert small.denoise(image).shape == image.shape
+        assert small.dejpeg(image, quality=50).shape == image.shape
         assert small.filter(image, "smooth_l0").shape == image.shape
         if shape != (1, 1):
             holes = np.zeros(shape, bool)
@@ -122,6 +128,7 @@ def test_linear_pictures(small: Restorer, monkeypatch: pytest.MonkeyPatch) -> No
     picture = Picture.from_array(PHOTO)
     for function in (
         lambda: small.denoise(picture, sigma=20),
+        lambda: small.dejpeg(picture, quality=20),
         lambda: small.inpaint(picture, MASK),
         lambda: small.filter(picture, "bilateral"),
     ):
@@ -129,6 +136,53 @@ def test_linear_pictures(small: Restorer, monkeypatch: pytest.MonkeyPatch) -> No
         with monkeypatch.context() as patch:
             patch.setattr(Picture, "is_linear", property(lambda self: True))
             assert not np.array_equal(function().pixels, encoded)
+
+
+def compressed(quality: int, **options: object) -> bytes:
+    file = io.BytesIO()
+    Image.fromarray(data.astronaut()[:120, 150:310]).save(file, "JPEG", quality=quality, **options)
+    return file.getvalue()
+
+
+def test_auto_cleans_blindly_what_shows_traces_and_nothing_else(small: Restorer) -> None:
+    pixels = read(compressed(20)).pixels
+    blind = small.dejpeg(pixels)
+    np.testing.assert_array_equal(blind, TASKS["dejpeg"].function(pixels, small.runtime("dejpeg")))
+    assert (blind != small.dejpeg(pixels, quality=20)).any()
+    seen: list[float] = []
+    picture = Picture.from_array(PHOTO)
+    assert small.dejpeg(picture, progress=seen.append) is picture
+    assert seen == [1]
+    batch = torch.from_numpy(np.stack([pixels[:40, :50], PHOTO]).transpose(0, 3, 1, 2).copy())
+    first, second = arrays_of(small.dejpeg(batch))
+    assert (first != pixels[:40, :50]).any()
+    np.testing.assert_array_equal(second, PHOTO)
+
+
+@pytest.mark.parametrize("options", [{}, {"progressive": True}, {"keep_rgb": True}, {"comment": b"hello"}])
+def test_a_cleaned_jpeg_is_written_well(options: dict, small: Restorer) -> None:
+    picture, file = read(compressed(20, **options)), io.BytesIO()
+    result = small.dejpeg(picture)
+    write(result, file, format="JPEG")
+    written = read(file.getvalue())
+    assert estimate.jpeg_quality(written) == 95
+    assert written.coding.sampling == 0
+    assert (written.coding.progressive, written.coding.rgb) == (picture.coding.progressive, picture.coding.rgb)
+    assert written.coding.segments == picture.coding.segments
+    assert psnr(written.pixels, result.pixels) > 35
+
+
+def test_a_weight_that_is_not_shipped_is_one_line(tiny_weights: Path) -> None:
+    manifest = tiny_weights / "weights.toml"
+    manifest.write_text(manifest.read_text("utf-8").replace("[dejpeg]", "[mine]"), "utf-8")
+    with pytest.raises(WeightsError, match=r"^no weight for 'dejpeg' is there: weight 'dejpeg' is unknown; expected one of denoise.*$"):
+        Restorer(device="cpu").dejpeg(PHOTO)
+    assert Restorer(device="cpu", weights={"dejpeg": "mine"}).dejpeg(PHOTO, quality=5).shape == PHOTO.shape
+
+
+def test_wrong_quality(small: Restorer) -> None:
+    with pytest.raises(ValueError, match="quality must be 'auto' or a whole number from 1 to 100, got 0"):
+        small.dejpeg(PHOTO, quality=0)
 
 
 def test_networks_are_loaded_once(small: Restorer, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -173,6 +227,7 @@ def test_calls_of_one_line(tiny_weights: Path) -> None:
     try:
         np.testing.assert_array_equal(restore.inpaint(PHOTO, MASK), restorer._shared().inpaint(PHOTO, MASK))
         np.testing.assert_array_equal(restore.denoise(PHOTO, sigma=5), restorer._shared().denoise(PHOTO, sigma=5))
+        np.testing.assert_array_equal(restore.dejpeg(PHOTO, quality=5), restorer._shared().dejpeg(PHOTO, quality=5))
     finally:
         restorer._shared.cache_clear()
 
@@ -215,6 +270,7 @@ def test_runtimes_agree(dtype: type, tiny_weights: Path) -> None:
         lambda restorer: restorer.denoise(image, sigma=20),
         lambda restorer: restorer.denoise(image[..., :1], sigma=20),
         lambda restorer: restorer.inpaint(image, mask),
+        lambda restorer: restorer.dejpeg(image, quality=30),
         lambda restorer: restorer.filter(image, "smooth_l0", strength=0.7),
     ):
         one, other = run(ours).astype(int), run(theirs).astype(int)

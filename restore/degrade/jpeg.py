@@ -8,26 +8,7 @@ Samples are centred: 128 is 0.
 import torch
 import torch.nn.functional as F
 
-LUMINANCE = (
-    (16, 11, 10, 16, 24, 40, 51, 61),
-    (12, 12, 14, 19, 26, 58, 60, 55),
-    (14, 13, 16, 24, 40, 57, 69, 56),
-    (14, 17, 22, 29, 51, 87, 80, 62),
-    (18, 22, 37, 56, 68, 109, 103, 77),
-    (24, 35, 55, 64, 81, 104, 113, 92),
-    (49, 64, 78, 87, 103, 121, 120, 101),
-    (72, 92, 95, 98, 112, 100, 103, 99),
-)
-"""Quantisation steps at quality 50 (ITU-T T.81, table K.1), vertical frequency first."""
-
-CHROMINANCE = (
-    (17, 18, 24, 47, 99, 99, 99, 99),
-    (18, 21, 26, 66, 99, 99, 99, 99),
-    (24, 26, 56, 99, 99, 99, 99, 99),
-    (47, 66, 99, 99, 99, 99, 99, 99),
-    *[(99,) * 8] * 4,
-)
-"""The same for chrominance (table K.2)."""
+from restore import jpeg_tables
 
 DCT_LEFT = (
     (8192, 8192, 8192, 8192),
@@ -60,10 +41,8 @@ def quantization_table(quality: torch.Tensor) -> torch.Tensor:
             [ 8,  6,  5,  8],
             [ 1,  1,  1,  1]], dtype=torch.int32)
     """
-    whole = quality.round().clamp(1, 100).to(torch.int32)
-    percent = torch.where(whole < 50, 5000 // whole, 200 - 2 * whole)
-    base = torch.tensor((LUMINANCE, CHROMINANCE), dtype=torch.int32, device=quality.device)
-    return ((base * percent.reshape(-1, 1, 1, 1) + 50) // 100).clamp(1, 255)
+    tables = torch.from_numpy(jpeg_tables.quantization_table(jpeg_tables.QUALITIES)).to(quality.device)
+    return tables[quality.round().clamp(1, 100).long() - 1]
 
 
 def _pad(x: torch.Tensor, rows: int, columns: int) -> torch.Tensor:

@@ -25,11 +25,11 @@ class ImageWarning(UserWarning):
 class JpegCoding:
     """How a JPEG was compressed, to compress it the same way again.
 
-    `tables` are the quantisation tables of the components, the last one for all that follow; `sampling` is Pillow's 0 (4:4:4), 1 (4:2:2),
-    2 (4:2:0); `segments` are foreign (marker, data) segments, kept as they are.
+    `tables` are the quantisation tables of the components, the last one for all that follow, or none: quality 95; `sampling` is Pillow's
+    0 (4:4:4), 1 (4:2:2), 2 (4:2:0); `segments` are foreign (marker, data) segments, kept as they are.
     """
 
-    tables: tuple[tuple[int, ...], ...]
+    tables: tuple[tuple[int, ...], ...] = ()
     sampling: int = 0
     progressive: bool = False
     rgb: bool = False

@@ -88,7 +88,9 @@ def encode(picture: Picture, file: BinaryIO, note: Note) -> None:
     coding = picture.coding if isinstance(picture.coding, JpegCoding) else None
     options: dict[str, Any] = {"quality": 95, "subsampling": 0}
     if coding is not None:
-        options = {"qtables": [list(table) for table in coding.tables], "subsampling": coding.sampling}
+        if coding.tables:
+            options = {"qtables": [list(table) for table in coding.tables]}
+        options |= {"subsampling": coding.sampling}
         options |= {"progressive": coding.progressive, "keep_rgb": coding.rgb}
     for name, data, head in (("exif", picture.exif, _EXIF), ("xmp", picture.xmp, _XMP)):
         if data is not None and len(head + data) > _LONGEST:

@@ -1,7 +1,7 @@
 """The table of tasks: what the Restorer, the command line and the page offer.
 
 >>> sorted(TASKS)
-['denoise', 'filter', 'inpaint']
+['dejpeg', 'denoise', 'filter', 'inpaint']
 """
 
 from collections.abc import Callable
@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from restore.tasks.dejpeg import dejpeg
 from restore.tasks.denoise import denoise
 from restore.tasks.filter import filter
 from restore.tasks.inpaint import inpaint
@@ -36,7 +37,8 @@ class Task:
 TASKS = {
     "inpaint": Task("inpaint", inpaint, "inpaint", True, "fill what a mask marks: scratches, text, stains, things"),
     "denoise": Task("denoise", denoise, "denoise", False, "remove noise, of a level that is given or estimated"),
+    "dejpeg": Task("dejpeg", dejpeg, "dejpeg", False, "remove what JPEG left: blocks, rings, blotches of colour"),
     "filter": Task("filter", filter, "filters", False, "imitate a slow filter, of a strength that is given"),
 }
 
-__all__ = ["TASKS", "Task", "denoise", "filter", "inpaint"]
+__all__ = ["TASKS", "Task", "dejpeg", "denoise", "filter", "inpaint"]

@@ -6,10 +6,9 @@ from numbers import Real
 import numpy as np
 
 from restore.filters.options import Row, options_of
-from restore.image import from_float, to_float, to_linear, to_srgb
 from restore.networks.filtering import OPERATORS
 from restore.runtime import Runtime
-from restore.tiling import tiled
+from restore.tasks.base import run
 
 LEARNED = "learned-"
 """What the name of a learned filter begins with, where programs list it beside the others."""
@@ -48,20 +47,7 @@ def filter(
     if not (isinstance(strength, Real) and 0 <= strength <= 1):
         raise ValueError(f"strength must be a number from 0 to 1, got {strength!r}")
     condition = list(OPERATORS).index(name), float(strength)
-    grey = pixels.shape[2] == 1 or bool((pixels[..., :1] == pixels).all())
-
-    def imitate(crop: np.ndarray) -> np.ndarray:
-        x = to_float(np.repeat(crop[..., :1], 3, axis=2) if grey else crop)
-        if not np.isfinite(x).all():
-            raise ValueError("the picture holds a NaN or an infinity; expected finite numbers")
-        y = runtime(to_srgb(x) if linear else x, condition)  # (h, w, 3)
-        if grey:
-            y = np.repeat(y.mean(axis=2, keepdims=True), crop.shape[2], axis=2)
-        return from_float(to_linear(y) if linear else y, crop.dtype)
-
-    return tiled(
-        imitate, pixels, tile=tile, halo=runtime.halo, multiple_of=runtime.multiple_of, min_size=runtime.min_size, progress=progress
-    )
+    return run(pixels, runtime, condition, tile=tile, linear=linear, progress=progress)
 
 
 def learned() -> list[Row]:

@@ -1,0 +1,60 @@
+"""Remove what JPEG compression left: blocks, rings and blotches of colour."""
+
+from collections.abc import Callable
+from numbers import Integral
+
+import numpy as np
+
+from restore.runtime import Runtime
+from restore.tasks.base import run
+
+AUTO = "auto"
+"""The quality of a picture whose damage the network is to see for itself."""
+
+
+def dejpeg(
+    pixels: np.ndarray,
+    runtime: Runtime,
+    *,
+    quality: int | str = AUTO,
+    tile: int = 512,
+    linear: bool = False,
+    progress: Callable[[float], None] | None = None,
+) -> np.ndarray:
+    """Remove the traces of JPEG, tile by tile; memory is input + output in their own depth + one tile.
+
+    One network for all qualities, blind or told how strong to be, as in Jiang, Zhang, Timofte 2021, "Towards Flexible Blind JPEG Artifacts
+    Removal".
+
+    Args:
+        pixels: (H, W, 1) or (H, W, 3), uint8, uint16, or float32 nominally in [0, 1] (it may exceed that). Grey goes in as three equal
+            channels, and three equal channels stay equal.
+        runtime: A network that removes traces of JPEG; its level is 0 where the quality is unknown, else (101 - quality) / 100.
+        quality: "auto", or from 1 (strongest) to 100 on libjpeg's scale.
+        tile: Largest side of what the network gets at once, in pixels, without the halo.
+        linear: The samples are proportional to light; the network gets them sRGB-encoded.
+        progress: Called with the fraction done, 0 to 1.
+
+    Returns:
+        An array like ``pixels``; float32 is neither clipped nor quantised.
+
+    Raises:
+        ValueError: ``quality`` is out of its range; a float picture holds a NaN or an infinity.
+    """
+    return run(pixels, runtime, level_of(quality), tile=tile, linear=linear, progress=progress)
+
+
+def level_of(quality: int | str) -> float:
+    """What the network is told.
+
+    Raises:
+        ValueError: ``quality`` is neither "auto" nor a whole number from 1 to 100.
+
+    >>> level_of("auto"), level_of(100), level_of(1)
+    (0.0, 0.01, 1.0)
+    """
+    if quality == AUTO:
+        return 0.0
+    if isinstance(quality, bool) or not (isinstance(quality, Integral) and 1 <= quality <= 100):
+        raise ValueError(f"quality must be 'auto' or a whole number from 1 to 100, got {quality!r}")
+    return (101 - int(quality)) / 100

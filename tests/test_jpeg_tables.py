@@ -1,0 +1,32 @@
+"""The quantisation tables against those of Pillow's files."""
+
+import io
+
+import numpy as np
+import torch
+from PIL import Image
+
+from restore.degrade.jpeg import quantization_table as of_tensors
+from restore.jpeg_tables import CHROMINANCE, LUMINANCE, QUALITIES, quantization_table
+
+
+def test_tables_are_those_of_pillows_files() -> None:
+    tables = quantization_table(QUALITIES)
+    assert tables.shape == (100, 2, 8, 8)
+    for quality, ours in zip(QUALITIES.tolist(), tables.reshape(100, 2, 64).tolist(), strict=True):
+        file = io.BytesIO()
+        Image.new("RGB", (8, 8)).save(file, "JPEG", quality=quality)
+        theirs = Image.open(file).quantization
+        assert ours == [theirs[0], theirs[1]]
+    np.testing.assert_array_equal(tables[49], [LUMINANCE, CHROMINANCE])
+
+
+def test_one_number_gives_one_pair_and_what_lies_outside_is_clipped() -> None:
+    np.testing.assert_array_equal(quantization_table(75), quantization_table([[75]])[0, 0])
+    np.testing.assert_array_equal(quantization_table([-3, 0, 101]), quantization_table([1, 1, 100]))
+
+
+def test_those_of_tensors_are_the_same() -> None:
+    ours = of_tensors(torch.arange(1, 101))
+    assert ours.dtype == torch.int32
+    np.testing.assert_array_equal(ours, quantization_table(QUALITIES))
