@@ -34,9 +34,8 @@ STRAY = 0.02
 """Part of the coefficients that may lie anywhere: clipping and editing move them."""
 SMALLEST = 1.5
 """Coefficients below it say nothing: smooth content has them at any quality."""
-PROOF, STRONGEST, SHARE = 30.0, 2, 0.05
-"""Logarithm of the likelihood ratio from which on there are traces: without so many frequencies (a ramp has few more), and of a
-coefficient on average."""
+PROOF, SHARE = 30.0, 0.05
+"""Logarithm of the likelihood ratio from which on there are traces: in all, and of a coefficient on average."""
 
 
 def noise_level(pixels: np.ndarray, *, linear: bool = False) -> float:
@@ -222,7 +221,7 @@ def _likeliest(coefficients: np.ndarray) -> tuple[float, int | None]:
     It is the ratio to coefficients of any value: s times the density of their distances to the multiples of the step s.
     """
     steps, number = quantization_table(QUALITIES)[:, 0].reshape(-1, 64), 0
-    ratios = np.zeros((64, len(QUALITIES)))  # of each frequency
+    ratio = np.zeros(len(QUALITIES))
     for frequency in range(1, 64):
         x = coefficients[np.abs(coefficients[:, frequency]) > SMALLEST, frequency]
         number += len(x)
@@ -230,8 +229,7 @@ def _likeliest(coefficients: np.ndarray) -> tuple[float, int | None]:
         s = s.astype(np.float32)[:, None]
         distance = x - s * np.round(x / s)  # (steps, N)
         density = sum(np.exp(-(((distance + near) / ROUNDING) ** 2) / 2) for near in (-s, 0, s)) / (ROUNDING * np.sqrt(2 * np.pi))
-        ratios[frequency] = np.log((1 - STRAY) * s * density + STRAY).sum(1)[where]
-    best = int(ratios.sum(0).argmax())
-    total, without = ratios[:, best].sum(), np.sort(ratios[:, best])[:-STRONGEST].sum()
-    proven = without > PROOF and total > SHARE * number and best + 1 < QUALITIES[-1]
-    return float(total), int(QUALITIES[best]) if proven else None
+        ratio += np.log((1 - STRAY) * s * density + STRAY).sum(1)[where]
+    best = int(ratio.argmax())
+    proven = ratio[best] > max(PROOF, SHARE * number) and best + 1 < QUALITIES[-1]
+    return float(ratio[best]), int(QUALITIES[best]) if proven else None

@@ -14,6 +14,7 @@ from restore_cli import app, base, demo, main, photos
 from skimage import data
 from typer.testing import CliRunner
 
+from restore.estimate import quality_of_tables
 from restore.image import SUFFIXES, read
 from restore.tasks.denoise import MAX_SIGMA
 from restore.tasks.inpaint import METHODS
@@ -104,7 +105,7 @@ finally:
         after = resource.getrusage(resource.RUSAGE_CHILDREN)
         seconds.append(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
     assert done.stdout.splitlines()[-1] == "heavy: []"
-    assert all(name in done.stdout for name in ("demo", "inpaint", "denoise", "classify", "explain", "models", "train", "web"))
+    assert all(name in done.stdout for name in ("demo", "inpaint", "denoise", "dejpeg", "classify", "explain", "models", "train", "web"))
     assert min(seconds) < 0.5
 
 
@@ -152,6 +153,12 @@ def test_the_choices_are_those_of_the_library():
         ("denoise in -o in/out", "output in/out lies in the input folder in"),
         ("denoise a.png in -o out", "a.png and in/a.png would both be written to out/a.png"),
         ("denoise a.png - -o out", "- stands for one picture"),
+        ("dejpeg a.png", "no output is named; expected -o FILE or -o FOLDER"),
+        ("dejpeg a.png -o b.png --quality strong", "--quality is 'strong'; expected auto, or a whole number from 1 to 100"),
+        ("dejpeg a.png -o b.png --quality 0", "--quality is '0'"),
+        ("dejpeg a.png -o b.png --quality 101", "--quality is '101'"),
+        ("dejpeg a.png -o b.png --quality 7.5", "--quality is '7.5'"),
+        ("dejpeg a.png -o b.png --quality -1", "--quality is '-1'"),
         ("inpaint a.png -o b.png", "Missing option '--mask'"),
         ("inpaint a.png -o b.png --mask none.png", "no mask none.png; expected a file, or a folder"),
         ("inpaint a.png -o b.png --mask masks/a.png --method magic", "'magic' is not one of 'learned', 'telea', 'ns', 'biharmonic'"),
@@ -268,6 +275,57 @@ def test_denoise_hands_its_options_on(folder, call, monkeypatch):
     assert seen[:2] == [("cpu", base.Precision.bf16, base.Engine.auto, {"denoise": ""}), 12.5]
     assert seen[2:] == [("auto", base.Precision.auto, base.Engine.auto, {"denoise": ""}), None]
     np.testing.assert_array_equal(read("b.png").pixels, 255 - read("a.png").pixels)
+
+
+def test_dejpeg_hands_its_options_on(folder, call, monkeypatch):
+    seen = []
+
+    class Listening:
+        def dejpeg(self, picture, *, quality, progress):
+            seen.append(quality)
+            progress(1.0)
+            return picture
+
+    monkeypatch.setattr(photos, "make_restorer", lambda *words, tasks: seen.append((*words, tasks)) or Listening())
+    words = ("dejpeg", "in/sub/b.JPG", "--device", "cpu", "--precision", "bf16", "--runtime", "torch", "--weights", "mine", "-q")
+    assert call(*words, "-o", "b.jpg", "--quality", "12") == (0, b"", [])
+    assert call("dejpeg", "in/sub/b.JPG", "-o", "c.jpg", "-q") == (0, b"", [])
+    assert seen[:2] == [("cpu", base.Precision.bf16, base.Engine.torch, {"dejpeg": "mine"}), 12]
+    assert seen[2:] == [("auto", base.Precision.auto, base.Engine.auto, {"dejpeg": ""}), "auto"]
+
+
+def test_dejpeg_says_the_quality_and_leaves_what_has_no_traces(folder, call, tiny_weights):
+    photo = Image.fromarray(data.astronaut()[:200, 150:370])
+    photo.save("in/a.png")
+    photo.save("in/strong.jpg", quality=20)
+    Image.open("in/strong.jpg").save("in/decoded.png")
+    Path("in/sub/b.JPG").unlink()
+    code, out, err = call("dejpeg", "in", "-o", "out")
+    assert (code, out) == (0, b"")
+    assert err[:1] == ["in/a.png: warning: it shows no traces of JPEG; the photograph is written as it was"]
+    assert [line.split(" (")[0] for line in err[1:-1]] == [
+        "in/a.png -> out/a.png",
+        "in/decoded.png: JPEG quality 20",
+        "in/decoded.png -> out/decoded.png",
+        "in/strong.jpg: JPEG quality 20",
+        "in/strong.jpg -> out/strong.jpg",
+    ]
+    np.testing.assert_array_equal(read("out/a.png").pixels, read("in/a.png").pixels)
+    blind = read("out/decoded.png").pixels
+    assert (blind != read("in/decoded.png").pixels).any()
+    assert quality_of_tables(read("out/strong.jpg").coding.tables) == 95
+    assert call("dejpeg", "in/decoded.png", "-o", "told.png", "--quality", "20")[0] == 0
+    assert (read("told.png").pixels != blind).any()
+
+
+@pytest.mark.parametrize("task", ["denoise", "dejpeg"])
+def test_a_weight_that_is_not_shipped_is_one_line_and_2(folder, call, tiny_weights, task):
+    manifest = tiny_weights / "weights.toml"
+    manifest.write_text(manifest.read_text("utf-8").replace(f"[{task}]", "[mine]"), "utf-8")
+    said = f"restore: no weight for {task!r} is there; expected --weights, or a release that has one"
+    assert call(task, "in/sub/b.JPG", "-o", "b.png") == (2, b"", [said])
+    assert not Path("b.png").exists()
+    assert call(task, "in/sub/b.JPG", "-o", "b.png", "--weights", "mine")[0] == 0
 
 
 def test_on_exists(folder, call, plain):

@@ -197,6 +197,39 @@ def test_noise_is_measured_unless_it_is_given(sigma: float | None, photo: Path) 
     assert work.said.startswith(f"Removed noise of level {level:.1f}{' (measured)' if sigma is None else ''} in ")
 
 
+def jpeg(path: Path, quality: int) -> Path:
+    Image.fromarray(data.astronaut()[:200, 150:370]).save(path, quality=quality)
+    return path
+
+
+@pytest.mark.parametrize(("quality", "asked", "said"), [(None, "auto", "quality 20 (measured), in "), (7, 7, "quality 7, in ")])
+def test_traces_of_jpeg_are_measured_unless_they_are_given(quality: int | None, asked: object, said: str, tmp_path: Path) -> None:
+    work, seen = base.open_work(jpeg(tmp_path / "a.jpg", 20)), []
+
+    def dejpeg(picture: Picture, *, quality: object, progress: object) -> Picture:
+        seen.append(quality)
+        return picture
+
+    work = base.remove_jpeg(work, restorer=SimpleNamespace(dejpeg=dejpeg), quality=quality)
+    assert seen == [asked]
+    assert work.said.startswith(f"Removed traces of JPEG, {said}")
+
+
+def test_no_traces_of_jpeg_are_said(tmp_path: Path) -> None:
+    Image.fromarray(data.astronaut()[:200, 150:370]).save(tmp_path / "a.png")
+    with pytest.raises(ValueError, match="shows no traces of JPEG. Clean it all the same: take the tick off “As strong as needed”"):
+        base.remove_jpeg(base.open_work(tmp_path / "a.png"), restorer=SimpleNamespace(), quality=None)
+
+
+@pytest.mark.parametrize("there", [True, False])
+def test_traces_of_jpeg_are_a_tab_where_the_weight_is_there(there: bool, page_module, tiny_weights: Path) -> None:
+    if not there:
+        manifest = tiny_weights / "weights.toml"
+        manifest.write_text(manifest.read_text("utf-8").replace("[dejpeg]", "[mine]"), "utf-8")
+    tabs = {item.label: item.visible for item in restore_web.build().blocks.values() if isinstance(item, page_module.gr.Tab)}
+    assert (tabs["JPEG"], tabs["Noise"]) == (there, True)
+
+
 @pytest.mark.parametrize("there", [True, False])
 def test_the_network_is_offered_first_where_its_weight_is_there(there: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(weights, "entries", lambda: {TASKS["inpaint"].weight: None} if there else {})
@@ -251,6 +284,7 @@ def test_a_photograph_that_was_put_away_is_one_line(page_module) -> None:
         lambda: page_module.go_on(None),
         lambda: page_module.remove_damage(None, None, None, "telea"),
         lambda: page_module.remove_noise(None, True, 15),
+        lambda: page_module.remove_jpeg(None, True, 30),
         lambda: page_module.filter_all(None, "gaussian", filled(page_module, "gaussian"), print),
         lambda: page_module.open_photo(None, None),
     ):
@@ -265,7 +299,7 @@ def test_closing_deletes_the_result(page_module, photo: Path) -> None:
 
 
 def test_heavy_work_waits_in_one_line_and_no_button_is_an_open_endpoint(page_module) -> None:
-    heavy = {"open_photo", "close_photo", "go_on", "remove_damage", "remove_noise", "filter_photo"}
+    heavy = {"open_photo", "close_photo", "go_on", "remove_damage", "remove_noise", "remove_jpeg", "filter_photo"}
     events = [event for event in restore_web.build().fns.values() if event.fn is not None]
     assert heavy <= {event.fn.__name__ for event in events}
     assert {(event.concurrency_id, event.concurrency_limit) for event in events if event.fn.__name__ in heavy} == {("one at a time", 1)}
@@ -569,6 +603,32 @@ def test_a_telephone_fits_and_a_bad_file_is_refused(served: str, browser, photo:
         assert box["x"] >= 0
         assert box["x"] + box["width"] <= 360
     assert visit.page.evaluate("document.documentElement.scrollWidth") <= 360
+    assert not visit.wrong
+
+
+@with_browser
+def test_traces_of_jpeg_are_removed(page_module, tiny_weights: Path, browser, request, tmp_path: Path, monkeypatch) -> None:
+    restorer = Restorer(device="cpu", runtime="torch")
+    monkeypatch.setattr(page_module, "restorer", lambda: restorer)
+    path = jpeg(tmp_path / "cat.jpg", 20)
+    visit = Visit(browser, request.getfixturevalue("served"), viewport={"width": 390, "height": 844}, is_mobile=True, has_touch=True)
+    visit.upload(path)
+    visit.page.locator("#editor canvas").first.wait_for()
+    visit.page.get_by_role("tab", name="JPEG").click()
+    slider = visit.page.get_by_label("number input for JPEG quality")
+    assert not slider.is_visible()
+    visit.page.get_by_label(base.MEASURE_JPEG).uncheck()
+    slider.wait_for()
+    slider.fill("12")
+    visit.page.get_by_role("button", name="Remove JPEG traces").click()
+    visit.page.locator("#said", has_text="Removed traces of JPEG, quality 12, in").wait_for()
+    visit.page.locator("#slider img").first.wait_for()
+    assert visit.page.evaluate("document.documentElement.scrollWidth") <= 390
+    with visit.page.expect_download() as download:
+        visit.page.locator("#download").click()
+    written, expected = read(download.value.path()), restorer.dejpeg(read(path), quality=12)
+    assert estimate.jpeg_quality(written) == 95
+    assert np.abs(written.pixels.astype(int) - expected.pixels).mean() < 4
     assert not visit.wrong
 
 

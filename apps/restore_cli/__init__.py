@@ -27,7 +27,7 @@ def _root(
         bool, typer.Option("--version", help="Print the version and exit.", is_eager=True, callback=lambda on: _version(on=on))
     ] = False,
 ) -> None:
-    """Repair damaged photographs: inpainting, denoising, and the training of both."""
+    """Repair damaged photographs: inpainting, denoising, removal of JPEG's traces, and the training of them."""
 
 
 def _version(*, on: bool) -> None:
@@ -43,7 +43,17 @@ def _version(*, on: bool) -> None:
         raise typer.Exit
 
 
-for command in (demo.demo, photos.inpaint, photos.denoise, classify.classify, explain.explain, models.models, train.train, web.web):
+for command in (
+    demo.demo,
+    photos.inpaint,
+    photos.denoise,
+    photos.dejpeg,
+    classify.classify,
+    explain.explain,
+    models.models,
+    train.train,
+    web.web,
+):
     app.command()(command)
 app.command(context_settings={"ignore_unknown_options": True})(filters.filter)  # which are those of the filter
 app.add_typer(filters.app, name="filters")

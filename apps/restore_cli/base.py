@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from enum import Enum
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
@@ -129,11 +130,12 @@ def make_restorer(device: str, precision: Precision, runtime: Engine, *, tasks: 
         tasks: What it will do -> a weight for it; "": the default.
 
     Raises:
-        WrongCall: The device or the runtime is unknown or not there, or they do not go together.
+        WrongCall: The device or the runtime is unknown or not there, or they do not go together; no weight is named, and none is shipped.
         typer.Exit: A weight cannot be used.
     """
     from restore.restorer import Restorer
-    from restore.weights import WeightsError
+    from restore.tasks import TASKS
+    from restore.weights import WeightsError, entries
 
     try:
         weights = {task: weight for task, weight in tasks.items() if weight}
@@ -141,14 +143,24 @@ def make_restorer(device: str, precision: Precision, runtime: Engine, *, tasks: 
     except ValueError as error:
         raise WrongCall(str(error)) from error
     try:
-        for task in tasks:
+        known = entries()
+        for task, weight in tasks.items():
+            if not weight and TASKS[task].weight not in known:
+                raise WrongCall(f"no weight for {task!r} is there; expected --weights, or a release that has one")
             restorer.runtime(task)
     except WeightsError as error:
         give_up(str(error))
     return restorer
 
 
-def carry_out(work: "Plan", prepare: "Callable[[], Repair]", *, max_pixels: int | None, quiet: bool) -> None:
+def carry_out(
+    work: "Plan",
+    prepare: "Callable[[], Repair]",
+    *,
+    max_pixels: int | None,
+    quiet: bool,
+    remarks: Mapping[Path | None, str] = MappingProxyType({}),
+) -> None:
     """Run a batch and show it: a bar with the time left on a terminal, a line for each photograph elsewhere, errors always.
 
     Args:
@@ -156,6 +168,7 @@ def carry_out(work: "Plan", prepare: "Callable[[], Repair]", *, max_pixels: int 
         prepare: Makes the function that repairs one photograph; called only if there is one to repair.
         max_pixels: Larger pictures fail; None leaves it to the library.
         quiet: Nothing but errors.
+        remarks: Source -> what the repair found out about it, in one line; filled while it runs.
 
     Raises:
         typer.Exit: With 1, if a photograph failed.
@@ -165,7 +178,7 @@ def carry_out(work: "Plan", prepare: "Callable[[], Repair]", *, max_pixels: int 
 
     started, tally = time.perf_counter(), Counter[str]()
     repair = prepare() if work.jobs else _nothing
-    with Display(work, quiet=quiet) as display:
+    with Display(work, quiet=quiet, remarks=remarks) as display:
         for outcome in run(work, repair, max_pixels=max_pixels or DEFAULT_MAX_PIXELS, progress=display.advance):
             tally[outcome.status] += 1
             display.show(outcome)
@@ -182,7 +195,8 @@ def _nothing(picture: "Picture", job: "Job", progress: "Progress") -> "Picture":
 class Display:
     """A bar on a terminal, lines elsewhere; all of it on standard error, which leaves standard output to pictures."""
 
-    def __init__(self, work: "Plan", *, quiet: bool) -> None:
+    def __init__(self, work: "Plan", *, quiet: bool, remarks: Mapping[Path | None, str]) -> None:
+        self._remarks = remarks
         self._quiet, self._finished, self._bar = quiet, -len(work.settled), None
         if sys.stderr.isatty() and not quiet and work.jobs:
             from rich.console import Console
@@ -213,6 +227,8 @@ class Display:
         name = shown(outcome.source)
         for note in outcome.notes:
             self._line(f"{name}: warning: {note}")
+        if outcome.source in self._remarks:
+            self._line(f"{name}: {self._remarks[outcome.source]}")
         if outcome.status == "failed":
             self._line(f"{name}: {outcome.reason}", error=True)
         elif outcome.status == "skipped":

@@ -1,8 +1,9 @@
-"""`restore inpaint` and `restore denoise`: photographs in, restored photographs out."""
+"""`restore inpaint`, `restore denoise` and `restore dejpeg`: photographs in, restored photographs out."""
 
 import os
 import warnings
 from enum import Enum
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -116,6 +117,67 @@ def denoise(  # noqa: PLR0913 - one parameter for each option
         return lambda picture, job, progress: restorer.denoise(picture, sigma=level, progress=progress)
 
     carry_out(work, prepare, max_pixels=max_pixels, quiet=quiet)
+
+
+def dejpeg(  # noqa: PLR0913 - one parameter for each option
+    photos: Photos,
+    *,
+    out: Out = "",
+    quality: Annotated[
+        str,
+        typer.Option(
+            "--quality",
+            metavar="auto|Q",
+            help="JPEG quality of the photograph, 1 to 100: the lower, the stronger the repair. auto: as strong as the photograph needs.",
+        ),
+    ] = "auto",
+    weights: Weight = "",
+    on_exists: Exists = OnExists.fail,
+    device: Device = "auto",
+    precision: Arithmetic = Precision.auto,
+    runtime: RunBy = Engine.auto,
+    max_pixels: MaxPixels = None,
+    quiet: Quiet = False,
+) -> None:
+    """Remove what JPEG left: blocks, rings around edges, blotches of colour.
+
+    A JPEG is written at quality 95 without chroma subsampling, as its own tables would damage it anew. With auto, the quality that is
+    found is printed, and a photograph without traces of JPEG is written as it was.
+    """
+    strength = read_quality(quality)
+    work, remarks = make_plan(photos, out, on_exists=on_exists), dict[Path | None, str]()
+
+    def prepare() -> "Repair":
+        from restore.estimate import jpeg_quality
+        from restore.image import ImageWarning
+
+        restorer = make_restorer(device, precision, runtime, tasks={"dejpeg": weights})
+
+        def repair(picture: "Picture", job: "Job", progress: "Progress") -> "Picture":
+            if strength is None:
+                found = jpeg_quality(picture)
+                if found is None:
+                    warnings.warn("it shows no traces of JPEG; the photograph is written as it was", ImageWarning, stacklevel=2)
+                    return picture
+                remarks[job.source] = f"JPEG quality {found}"
+            return restorer.dejpeg(picture, quality=strength or quality, progress=progress)
+
+        return repair
+
+    carry_out(work, prepare, max_pixels=max_pixels, quiet=quiet, remarks=remarks)
+
+
+def read_quality(text: str) -> int | None:
+    """Read the JPEG quality; None is "auto".
+
+    Raises:
+        WrongCall: It is no whole number from 1 to 100.
+    """
+    if text == "auto":
+        return None
+    if not (text.isdecimal() and 1 <= int(text) <= 100):
+        raise WrongCall(f"--quality is {text!r}; expected auto, or a whole number from 1 to 100")
+    return int(text)
 
 
 def read_sigma(text: str) -> float | None:

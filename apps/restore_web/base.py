@@ -24,6 +24,7 @@ from restore.filters.options import Row, apply, read_value
 from restore.image import FORMATS, Picture, from_float, read, to_float, to_srgb, write
 from restore.restorer import Restorer
 from restore.tasks import TASKS
+from restore.tasks.dejpeg import AUTO
 from restore.tasks.denoise import MAX_SIGMA
 from restore.tasks.filter import LEARNED, learned
 
@@ -36,6 +37,8 @@ METHODS = {
     "biharmonic": "Biharmonic: for smooth areas, slow",
 }
 """Method of inpainting -> what the page calls it, the best first."""
+MEASURE_JPEG = "As strong as needed"
+"""What the page calls quality "auto"."""
 NEXT = "This is the result so far. Paint what is left, remove noise, or filter it."
 
 Progress = Callable[[float], None]
@@ -66,6 +69,11 @@ def offered() -> dict[str, str]:
     """Give the methods of inpainting that this installation has, the default first: method -> what the page calls it."""
     has_network = TASKS["inpaint"].weight in weights.entries()
     return {name: words for name, words in METHODS.items() if has_network or name != "learned"}
+
+
+def cleans_jpeg() -> bool:
+    """Tell whether this installation can remove what JPEG left."""
+    return TASKS["dejpeg"].weight in weights.entries()
 
 
 def filters() -> dict[str, Row]:
@@ -197,6 +205,25 @@ def remove_noise(work: Work, *, restorer: Restorer, sigma: float | None, progres
     result = restorer.denoise(work.picture, sigma=level, progress=progress)
     seconds = time.perf_counter() - start
     return _finished(work, result, f"Removed noise of level {level:.1f}{' (measured)' if sigma is None else ''} in {seconds:.1f} s.")
+
+
+def remove_jpeg(work: Work, *, restorer: Restorer, quality: int | None, progress: Progress | None = None) -> Work:
+    """Remove what JPEG left at a quality from 1 to 100, or as strongly as the picture needs where it is None, and save the result.
+
+    Raises:
+        ValueError: `quality` is out of its range, or is None and there are no traces of JPEG.
+        ImageError: The result cannot be saved.
+        WeightsError: The network's weight cannot be used.
+    """
+    start = time.perf_counter()
+    found = estimate.jpeg_quality(work.picture) if quality is None else quality
+    if found is None:
+        raise ValueError(f"The photograph shows no traces of JPEG. Clean it all the same: take the tick off “{MEASURE_JPEG}”.")
+    result = restorer.dejpeg(work.picture, quality=AUTO if quality is None else quality, progress=progress)
+    seconds = time.perf_counter() - start
+    return _finished(
+        work, result, f"Removed traces of JPEG, quality {found}{' (measured)' if quality is None else ''}, in {seconds:.1f} s."
+    )
 
 
 def filter_all(work: Work, row: Row, values: Mapping[str, Any], *, restorer: Restorer, progress: Progress | None = None) -> Work:

@@ -32,6 +32,10 @@ PAINT = (
     "Eraser and brush size are at the left edge of the photograph."
 )
 NOISE = "Takes grain and sensor noise out of the whole photograph. Nothing needs to be painted."
+JPEG = (
+    "Takes out of the whole photograph what strong JPEG compression left: blocks, rings around edges, blotches of colour. "
+    "Nothing needs to be painted. A JPEG is saved at quality 95."
+)
 FILTER = "Changes the whole photograph. Nothing needs to be painted."
 ROWS = "Rows of numbers on lines of their own, or in one line: 1 0 -1; 2 0 -2; 1 0 -1."
 LARGEST = 360  # number that is taken: the degrees of a turn; windows of more pixels than that take minutes
@@ -147,6 +151,18 @@ def remove_noise(
         return show_repaired(base.remove_noise(held(work), restorer=restorer(), sigma=level, progress=bar(progress, "Removing noise")))
 
 
+def remove_jpeg(
+    work: Work | None,
+    automatic: bool,
+    quality: float,
+    progress: gr.Progress = gr.Progress(),  # noqa: B008  gradio finds it here
+) -> tuple[Any, ...]:
+    """Take what JPEG left out of the whole photograph."""
+    with told():
+        given = None if automatic else round(quality)
+        return show_repaired(base.remove_jpeg(held(work), restorer=restorer(), quality=given, progress=bar(progress, "Removing traces")))
+
+
 def filter_all(work: Work | None, name: str, values: dict[str, Any], progress: Callable[[float], None]) -> tuple[Any, ...]:
     """Filter the whole photograph; the values are those of `option_inputs`."""
     with told(values["patch"]):
@@ -209,6 +225,19 @@ def option_input(option: inspect.Parameter, row: Row) -> Component:
     if bool in kinds:
         return gr.Checkbox(bool(default), label=label, info=hint, visible=visible)
     return gr.Dropdown(CHOICES[option.name], value=default, label=label, visible=visible)
+
+
+def strength_tab(words: str, *, tick: str, label: str, range: tuple[float, float, float], button: str) -> tuple[gr.Button, list[Component]]:
+    """Lay out a repair of the whole photograph, whose strength is measured or set: from `range[0]` to `range[1]`, at first `range[2]`.
+
+    Returns:
+        The button, and the inputs of what it calls beside the photograph: the box and the slider.
+    """
+    gr.Markdown(words)
+    automatic = gr.Checkbox(True, label=tick)
+    strength = gr.Slider(*range, step=1, label=label, visible=False)
+    automatic.change(lambda on: gr.Slider(visible=not on), automatic, strength, queue=False, api_visibility="private")
+    return gr.Button(button, variant="primary"), [automatic, strength]
 
 
 def filter_tab(work: gr.State) -> tuple[gr.Button, Callable[..., tuple[Any, ...]], set[Any]]:
@@ -279,10 +308,13 @@ def build_page() -> gr.Blocks:
                             mask_file = gr.File(show_label=False, label="Mask", file_types=FILES, height=110, elem_id="mask")
                         repair = gr.Button("Repair", variant="primary", elem_id="repair")
                     with gr.Tab("Noise"):
-                        gr.Markdown(NOISE)
-                        automatic = gr.Checkbox(True, label="Measure the noise", elem_id="automatic")
-                        sigma = gr.Slider(1, base.MAX_SIGMA, 15, step=1, label="Noise level", visible=False, elem_id="sigma")
-                        denoise = gr.Button("Remove noise", variant="primary", elem_id="denoise")
+                        denoise, noise_inputs = strength_tab(
+                            NOISE, tick="Measure the noise", label="Noise level", range=(1, base.MAX_SIGMA, 15), button="Remove noise"
+                        )
+                    with gr.Tab("JPEG", visible=base.cleans_jpeg()):
+                        dejpeg, jpeg_inputs = strength_tab(
+                            JPEG, tick=base.MEASURE_JPEG, label="JPEG quality", range=(1, 100, 30), button="Remove JPEG traces"
+                        )
                     with gr.Tab("Filters"):
                         run_filter, filter_photo, filter_inputs = filter_tab(work)
                 said = gr.Markdown(elem_id="said", min_height=72, container=True)
@@ -303,12 +335,12 @@ def build_page() -> gr.Blocks:
         proceed.click(go_on, work, opened, show_progress_on=said, **one)
         steps: list[tuple[gr.Button, Callable[..., Any], Any]] = [
             (repair, remove_damage, [work, editor, mask_file, method]),
-            (denoise, remove_noise, [work, automatic, sigma]),
+            (denoise, remove_noise, [work, *noise_inputs]),
+            (dejpeg, remove_jpeg, [work, *jpeg_inputs]),
             (run_filter, filter_photo, filter_inputs),
         ]
         for button, handler, inputs in steps:
             button.click(handler, inputs, repaired, show_progress_on=said, **one).success(None, js=TO_RESULT)
-        automatic.change(lambda on: gr.Slider(visible=not on), automatic, sigma, queue=False, api_visibility="private")
     return page
 
 
