@@ -615,7 +615,7 @@ def test_traces_of_jpeg_are_removed(page_module, tiny_weights: Path, browser, re
     visit.upload(path)
     visit.page.locator("#editor canvas").first.wait_for()
     visit.page.get_by_role("tab", name="JPEG").click()
-    slider = visit.page.get_by_label("number input for JPEG quality")
+    slider = visit.page.get_by_label("number input for Quality")
     assert not slider.is_visible()
     visit.page.get_by_label(base.MEASURE_JPEG).uncheck()
     slider.wait_for()

@@ -313,7 +313,7 @@ def build_page() -> gr.Blocks:
                         )
                     with gr.Tab("JPEG", visible=base.cleans_jpeg()):
                         dejpeg, jpeg_inputs = strength_tab(
-                            JPEG, tick=base.MEASURE_JPEG, label="JPEG quality", range=(1, 100, 30), button="Remove JPEG traces"
+                            JPEG, tick=base.MEASURE_JPEG, label="Quality (1: strongest)", range=(1, 100, 30), button="Remove JPEG traces"
                         )
                     with gr.Tab("Filters"):
                         run_filter, filter_photo, filter_inputs = filter_tab(work)
