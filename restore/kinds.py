@@ -16,7 +16,7 @@ import numpy as np
 from PIL import Image, ImageOps
 
 from restore import masks
-from restore.image import ImageError, Picture, read
+from restore.image import ImageError, JpegCoding, Picture, read
 
 if TYPE_CHECKING:
     import torch
@@ -101,13 +101,15 @@ def _unpack_pil(image: Image.Image) -> tuple[list[Picture], Callable[[Pictures],
     mode = PIL_MODES.get(image.mode)
     if mode is None:
         raise ImageError(f"a PIL image of mode {image.mode} is not taken; convert it to one of {', '.join(PIL_MODES)}")
+    tables = getattr(image, "quantization", {})  # of a JPEG file, which exif_transpose forgets
+    coding = JpegCoding(tuple(tuple(table) for _, table in sorted(tables.items()))) if tables else None
     image = ImageOps.exif_transpose(image)
     info = dict(image.info)
     if image.mode == "P" and image.has_transparency_data:
         mode = "RGBA"
         info.pop("transparency", None)
     picture = Picture.from_array(np.asarray(image if image.mode == mode else image.convert(mode)))
-    picture = dataclasses.replace(picture, icc=info.get("icc_profile"))
+    picture = dataclasses.replace(picture, icc=info.get("icc_profile"), coding=coding)
 
     def repack(pictures: Pictures) -> Image.Image:
         result = Image.fromarray(_only(pictures).to_array())

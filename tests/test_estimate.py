@@ -109,6 +109,7 @@ def test_other_tables_are_called_by_the_nearest_quality() -> None:
     tables = np.array(list(Image.open(io.BytesIO(jpeg(SOURCES["coffee"], 40))).quantization.values()))
     assert quality_of_tables((tables + np.random.default_rng(0).integers(-1, 2, tables.shape)).tolist()) == pytest.approx(40, abs=1)
     assert quality_of_tables([[300] * 64]) == 1
+    assert quality_of_tables([[0] * 64]) == 100
     assert quality_of_tables([[1] * 64] * 3) == 100
 
 
@@ -140,6 +141,11 @@ def test_chroma_does_not_matter(subsampling: int) -> None:
 def test_cropped_pictures_keep_their_traces(corner: tuple[int, int]) -> None:
     pixels = decoded(jpeg(SOURCES["chelsea"], 45))[corner[0] :, corner[1] :]
     assert quality_of_pixels(pixels) == 45
+
+
+@pytest.mark.parametrize("turns", [1, 2, 3])
+def test_turned_pictures_keep_their_traces(turns: int) -> None:
+    assert quality_of_pixels(np.rot90(decoded(jpeg(SOURCES["astronaut"][:217, :299], 35)), turns)) == 35
 
 
 def test_the_last_of_two_files_counts() -> None:

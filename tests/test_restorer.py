@@ -159,6 +159,14 @@ def test_auto_cleans_blindly_what_shows_traces_and_nothing_else(small: Restorer)
     np.testing.assert_array_equal(second, PHOTO)
 
 
+def test_a_pil_image_of_a_jpeg_file_is_judged_by_its_tables(small: Restorer) -> None:
+    file = io.BytesIO()
+    Image.new("RGB", (40, 30), (9, 99, 200)).save(file, "JPEG", quality=20)
+    image = Image.open(file)
+    assert (np.asarray(small.dejpeg(image)) != np.asarray(image)).any()
+    np.testing.assert_array_equal(small.dejpeg(image.copy()), image)
+
+
 @pytest.mark.parametrize("options", [{}, {"progressive": True}, {"keep_rgb": True}, {"comment": b"hello"}])
 def test_a_cleaned_jpeg_is_written_well(options: dict, small: Restorer) -> None:
     picture, file = read(compressed(20, **options)), io.BytesIO()
