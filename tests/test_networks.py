@@ -14,10 +14,10 @@ OPTIONS = {"restoration": U_NET, "inpainting": U_NET, "filtering": {"width": 12,
 PICTURES = [name for name in networks.NETWORKS if name != "unet"]  # which gives logits: tests/test_unet.py
 
 
-def randomised(name):
+def randomised(name, **options):
     """A small network of random weights large enough that every path shows in the output."""
     torch.manual_seed(0)
-    net = networks.build(name, OPTIONS[name]).eval()
+    net = networks.build(name, OPTIONS[name] | options).eval()
     for parameter in net.parameters():
         torch.nn.init.normal_(parameter, std=0.08)
     return net
@@ -90,9 +90,10 @@ def test_halo_of_every_block_is_the_reach(block, down, up):
     assert net.halo - net.multiple_of < reach <= net.halo
 
 
-def test_an_unknown_block_is_named():
+@pytest.mark.parametrize("name", ["restoration", "inpainting"])
+def test_an_unknown_block_is_named(name):
     with pytest.raises(ValueError, match="block 'dense' is unknown; expected one of basic, fused"):
-        networks.build("restoration", {"block": "dense"})
+        networks.build(name, {"block": "dense"})
 
 
 @pytest.mark.parametrize("name", ["restoration", "filtering"])
@@ -140,8 +141,9 @@ def test_push_pull_of_nothing_known_is_zero():
     assert torch.equal(push_pull(torch.rand(1, 3, 8, 8), torch.ones(1, 1, 8, 8)), torch.zeros(1, 3, 8, 8))
 
 
-def test_inpainting_starts_as_the_denoiser_at_level_zero():
-    denoiser, generator = randomised("restoration"), networks.build("inpainting", U_NET).eval()
+@pytest.mark.parametrize("block", networks.base.BLOCKS)
+def test_inpainting_starts_as_the_denoiser_at_level_zero(block):
+    denoiser, generator = randomised("restoration", block=block), networks.build("inpainting", {**U_NET, "block": block}).eval()
     missing = generator.load_state_dict(from_restoration(denoiser.state_dict()), strict=False)
     assert missing.unexpected_keys == []
     assert all(key.startswith("trunk.") for key in missing.missing_keys)

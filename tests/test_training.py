@@ -33,7 +33,14 @@ def folder(tmp_path_factory):
 
 
 def tiny(**changes):
-    small = {"options": {"widths": [8, 8, 8], "down": [1, 1, 1], "up": [1, 1, 1]}, "threads": 1, "crop": 32, "batch": 4, "lr": 1e-3}
+    small = {
+        "options": {"widths": [8, 8, 8], "down": [1, 1, 1], "up": [1, 1, 1], "block": "basic"},
+        "decay": 0.25,
+        "threads": 1,
+        "crop": 32,
+        "batch": 4,
+        "lr": 1e-3,
+    }
     settings = {**small, "steps": 12, "warmup": 2, "log_every": 4, "save_every": 5, "validate_every": 12, **changes}
     return dataclasses.replace(RECIPES["denoise"](), **settings)
 

@@ -74,6 +74,7 @@ def build(
     down: Sequence[int] = (2, 2, 2),
     up: Sequence[int] = (2, 2, 2),
     dilations: Sequence[int] = (1, 2, 4, 8, 1, 2, 4, 8),
+    block: str = "basic",
 ) -> Inpainting:
     """Build the network with random weights.
 
@@ -82,10 +83,14 @@ def build(
         down: Residual blocks of the encoder at each scale.
         up: Residual blocks of the decoder at each scale.
         dilations: One bottleneck of the trunk for each.
+        block: A name in ``networks.base.BLOCKS``, for encoder and decoder.
+
+    Raises:
+        ValueError: Unknown block.
 
     >>> net = build(widths=(8, 8, 8))
     >>> net(torch.zeros(1, 3, 16, 24), torch.ones(1, 1, 16, 24)).shape
     torch.Size([1, 3, 16, 24])
     """
-    encoder, decoder = build_parts(widths, down, up)
+    encoder, decoder = build_parts(widths, down, up, block)
     return Inpainting(encoder, build_trunk(encoder.channels[-1], dilations), decoder)
