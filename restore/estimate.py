@@ -203,7 +203,7 @@ def quality_of_pixels(pixels: np.ndarray, *, linear: bool = False) -> int | None
     quality = look(0, 0, False, BLOCKS)[1]
     if quality is None:
         grids = list(itertools.product(range(8), range(8), (False, True)))
-        row, column, turned = max(grids, key=lambda grid: look(*grid, most=FEW)[0])
+        row, column, turned = max(grids, key=lambda grid: look(grid[0], grid[1], grid[2], FEW)[0])
         quality = look(row, column, turned, BLOCKS)[1]
     return quality
 
