@@ -183,7 +183,8 @@ def quality_of_pixels(pixels: np.ndarray, *, linear: bool = False) -> int | None
     other 63 are tried, and steps for pictures on their side: cropping and turning shift it.
 
     Of 118 photographs (shard train-006, shrunk by 0.6 with Lanczos, some 385 x 304 pixels), written by Pillow at each of 5, 10, 20, ... 90,
-    95 and 98, all were told exactly, and none was taken for a JPEG before.
+    95 and 98, all were told exactly, and none was taken for a JPEG before. Of 40 with 1 to 7 rows and columns cut off, 3 at quality 5 and 2
+    at 10 showed no traces; the others were told exactly.
 
     Args:
         pixels: (H, W, 1) or (H, W, 3), uint8, uint16, or float32 nominally in [0, 1].
