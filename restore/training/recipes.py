@@ -27,9 +27,9 @@ def denoise() -> Config:
 def dejpeg() -> Config:
     """JPEG restorer of any quality, told or not; colour and grey, single and double files.
 
-    ``restore train dejpeg --data DIR --out RUN --set start=RUN1/weights.safetensors``, RUN1 a denoiser of the same network. Only photographs
-    that were good files themselves are trained on. Run with ``steps=4325``, ``decay=0.54`` and ``ema=0.997`` only, about 20 minutes of one
-    CPU core: 1.37 dB better than the files, on the mean of what ``training.dejpeg.CASES`` lists.
+    ``restore train dejpeg --data DIR --out RUN --set start=RUN1/weights.safetensors``, RUN1 a denoiser of the same network. It takes
+    photographs of tier 1 only, which were good files themselves. Run with ``steps=4325``, ``decay=0.54`` and ``ema=0.997`` only, about 20
+    minutes of one CPU core: 1.37 dB better than the files, on the mean of what ``training.dejpeg.CASES`` lists.
     """
     return Config(
         network="restoration",
