@@ -14,7 +14,7 @@ from restore.kinds import Kind
 from restore.networks import Network
 from restore.runtime import PRECISIONS, Runtime, has_bf16, pick_engine
 from restore.tasks import TASKS
-from restore.tasks.dejpeg import AUTO
+from restore.tasks.dejpeg import AUTO, FINEST
 
 Progress = Callable[[float], None]
 BF16_LOSS = "loss in bf16: PSNR, dB"
@@ -153,7 +153,7 @@ class Restorer:
             image: A path, a Picture, a PIL image, an array (H, W) or (H, W, C), or a tensor (C, H, W) or (N, C, H, W);
                 see ``restore.kinds.unpack``.
             quality: From 1 (strongest) to 100 on libjpeg's scale; or "auto": as strongly as each picture needs, and one without traces of
-                JPEG (``restore.estimate.jpeg_quality``) comes back bit for bit.
+                JPEG, or of a quality above ``tasks.dejpeg.FINEST`` (``restore.estimate.jpeg_quality``), comes back bit for bit.
             progress: Called with the fraction done, 0 to 1.
 
         Returns:
@@ -170,7 +170,8 @@ class Restorer:
         function = functools.partial(TASKS["dejpeg"].function, runtime=self.runtime("dejpeg"), quality=quality, tile=self.tile)
 
         def clean(picture: Picture, share: Progress | None) -> Picture:
-            if quality == AUTO and jpeg_quality(picture) is None:
+            found = jpeg_quality(picture) if quality == AUTO else 0
+            if found is None or found > FINEST:
                 if share:
                     share(1.0)
                 return picture

@@ -297,6 +297,7 @@ def test_dejpeg_hands_its_options_on(folder, call, monkeypatch):
 def test_dejpeg_says_the_quality_and_leaves_what_has_no_traces(folder, call, tiny_weights):
     photo = Image.fromarray(data.astronaut()[:200, 150:370])
     photo.save("in/a.png")
+    photo.save("in/fine.jpg", quality=95)
     photo.save("in/strong.jpg", quality=20)
     Image.open("in/strong.jpg").save("in/decoded.png")
     Path("in/sub/b.JPG").unlink()
@@ -307,6 +308,8 @@ def test_dejpeg_says_the_quality_and_leaves_what_has_no_traces(folder, call, tin
         "in/a.png -> out/a.png",
         "in/decoded.png: JPEG quality 20",
         "in/decoded.png -> out/decoded.png",
+        "in/fine.jpg: warning: its JPEG quality, 95, leaves nothing to gain; the photograph is written as it was",
+        "in/fine.jpg -> out/fine.jpg",
         "in/strong.jpg: JPEG quality 20",
         "in/strong.jpg -> out/strong.jpg",
     ]

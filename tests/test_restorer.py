@@ -153,6 +153,10 @@ def test_auto_cleans_blindly_what_shows_traces_and_nothing_else(small: Restorer)
     picture = Picture.from_array(PHOTO)
     assert small.dejpeg(picture, progress=seen.append) is picture
     assert seen == [1]
+    fine, coarser = read(compressed(91)), read(compressed(90))
+    assert small.dejpeg(fine) is fine
+    assert (small.dejpeg(coarser).pixels != coarser.pixels).any()
+    assert (small.dejpeg(fine, quality=91).pixels != fine.pixels).any()
     batch = torch.from_numpy(np.stack([pixels[:40, :50], PHOTO]).transpose(0, 3, 1, 2).copy())
     first, second = arrays_of(small.dejpeg(batch))
     assert (first != pixels[:40, :50]).any()

@@ -219,6 +219,8 @@ def test_no_traces_of_jpeg_are_said(tmp_path: Path) -> None:
     Image.fromarray(data.astronaut()[:200, 150:370]).save(tmp_path / "a.png")
     with pytest.raises(ValueError, match="shows no traces of JPEG. Clean it all the same: take the tick off “As strong as needed”"):
         base.remove_jpeg(base.open_work(tmp_path / "a.png"), restorer=SimpleNamespace(), quality=None)
+    with pytest.raises(ValueError, match="is of JPEG quality 95: there is nothing to gain. Clean it all the same: take the tick off"):
+        base.remove_jpeg(base.open_work(jpeg(tmp_path / "a.jpg", 95)), restorer=SimpleNamespace(), quality=None)
 
 
 @pytest.mark.parametrize("there", [True, False])

@@ -142,7 +142,7 @@ def dejpeg(  # noqa: PLR0913 - one parameter for each option
     """Remove what JPEG left: blocks, rings around edges, blotches of colour.
 
     A JPEG is written at quality 95 without chroma subsampling, as its own tables would damage it anew. With auto, the quality that is
-    found is printed, and a photograph without traces of JPEG is written as it was.
+    found is printed, and a photograph without traces of JPEG, or of a quality above 90, is written as it was.
     """
     strength = read_quality(quality)
     work, remarks = make_plan(photos, out, on_exists=on_exists), dict[Path | None, str]()
@@ -150,14 +150,16 @@ def dejpeg(  # noqa: PLR0913 - one parameter for each option
     def prepare() -> "Repair":
         from restore.estimate import jpeg_quality
         from restore.image import ImageWarning
+        from restore.tasks.dejpeg import FINEST
 
         restorer = make_restorer(device, precision, runtime, tasks={"dejpeg": weights})
 
         def repair(picture: "Picture", job: "Job", progress: "Progress") -> "Picture":
             if strength is None:
                 found = jpeg_quality(picture)
-                if found is None:
-                    warnings.warn("it shows no traces of JPEG; the photograph is written as it was", ImageWarning, stacklevel=2)
+                if found is None or found > FINEST:
+                    why = "it shows no traces of JPEG" if found is None else f"its JPEG quality, {found}, leaves nothing to gain"
+                    warnings.warn(f"{why}; the photograph is written as it was", ImageWarning, stacklevel=2)
                     return picture
                 remarks[job.source] = f"JPEG quality {found}"
             return restorer.dejpeg(picture, quality=strength or quality, progress=progress)

@@ -24,7 +24,7 @@ from restore.filters.options import Row, apply, read_value
 from restore.image import FORMATS, Picture, from_float, read, to_float, to_srgb, write
 from restore.restorer import Restorer
 from restore.tasks import TASKS
-from restore.tasks.dejpeg import AUTO
+from restore.tasks.dejpeg import AUTO, FINEST
 from restore.tasks.denoise import MAX_SIGMA
 from restore.tasks.filter import LEARNED, learned
 
@@ -211,14 +211,15 @@ def remove_jpeg(work: Work, *, restorer: Restorer, quality: int | None, progress
     """Remove what JPEG left at a quality from 1 to 100, or as strongly as the picture needs where it is None, and save the result.
 
     Raises:
-        ValueError: `quality` is out of its range, or is None and there are no traces of JPEG.
+        ValueError: `quality` is out of its range, or is None and there are no traces of JPEG, or so fine ones that nothing is to gain.
         ImageError: The result cannot be saved.
         WeightsError: The network's weight cannot be used.
     """
     start = time.perf_counter()
     found = estimate.jpeg_quality(work.picture) if quality is None else quality
-    if found is None:
-        raise ValueError(f"The photograph shows no traces of JPEG. Clean it all the same: take the tick off “{MEASURE_JPEG}”.")
+    if found is None or (quality is None and found > FINEST):
+        why = "shows no traces of JPEG" if found is None else f"is of JPEG quality {found}: there is nothing to gain"
+        raise ValueError(f"The photograph {why}. Clean it all the same: take the tick off “{MEASURE_JPEG}”.")
     result = restorer.dejpeg(work.picture, quality=AUTO if quality is None else quality, progress=progress)
     seconds = time.perf_counter() - start
     return _finished(

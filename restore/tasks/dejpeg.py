@@ -10,6 +10,9 @@ from restore.tasks.base import run
 
 AUTO = "auto"
 """The quality of a picture whose damage the network is to see for itself."""
+FINEST = 90
+"""Files of a higher quality are left alone where nobody asks for more: on held-out photographs the network gained 0.3 dB at
+90 and cost 0.9 dB at 95."""
 
 
 def dejpeg(
