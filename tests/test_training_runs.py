@@ -31,7 +31,8 @@ from restore.training.processes import Processes, together
 from restore.training.recipes import RECIPES
 
 ROOT = Path(__file__).parents[1]
-SMALL = {"options": {"widths": [8, 8, 8], "down": [1, 1, 1], "up": [1, 1, 1]}, "threads": 1, "crop": 32, "batch": 4, "lr": 1e-3}
+OPTIONS = {"widths": [8, 8, 8], "down": [1, 1, 1], "up": [1, 1, 1], "block": "fused"}
+SMALL = {"options": OPTIONS, "threads": 1, "crop": 32, "batch": 4, "lr": 1e-3}
 
 
 @pytest.fixture(scope="module")
@@ -43,7 +44,7 @@ def folder(tmp_path_factory):
 
 
 def tiny(**changes):
-    settings = {**SMALL, "steps": 12, "warmup": 2, "log_every": 4, "save_every": 5, "validate_every": 12, **changes}
+    settings = {**SMALL, "steps": 12, "decay": 0.25, "warmup": 2, "log_every": 4, "save_every": 5, "validate_every": 12, **changes}
     return dataclasses.replace(RECIPES["denoise"](), **settings)
 
 
@@ -78,7 +79,7 @@ def settings(config):
         if value != getattr(recipe, name) and name not in ("options", "objective"):
             yield from ("--set", f"{name}={value}")
     for name, value in config.options.items():
-        yield from ("--set", f"options.{name}={','.join(map(str, value))}")
+        yield from ("--set", f"options.{name}={value if isinstance(value, str) else ','.join(map(str, value))}")
 
 
 def test_killed_at_a_random_moment_and_resumed_equals_uninterrupted(folder, tmp_path):
