@@ -154,7 +154,7 @@ def test_what_a_run_does_not_say(root, tmp_path):
     config = json.loads((root / "run" / "config.json").read_text("utf-8"))
     (tmp_path / "checkpoint.pt").write_bytes((root / "run" / "checkpoint.pt").read_bytes())
     for changes, message in (
-        ({"task": "colour"}, "is of task 'colour'; expected one of denoise, inpaint, filter, classify, repair, segment"),
+        ({"task": "colour"}, "is of task 'colour'; expected one of denoise, dejpeg, inpaint, filter, classify, repair, segment"),
         ({"objective": {"level": 3}}, "config.json is not of this release: .*'level'"),
     ):
         (tmp_path / "config.json").write_text(json.dumps({**config, **changes}), "utf-8")
