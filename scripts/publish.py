@@ -9,6 +9,7 @@ The last writes the card of a published weight anew, from the manifest; what the
 """
 
 import hashlib
+import io
 import json
 import os
 import re
@@ -256,6 +257,34 @@ def denoised(restorer: Restorer) -> list[Pictures]:
     return rows
 
 
+def deblocked(restorer: Restorer) -> list[Pictures]:
+    """Files of two qualities, and one of quality 10 that was shifted and saved again at 50, which it does not recognise."""
+    faces, fur, cup = photograph("astronaut", 10, 120), photograph("chelsea", 40, 120), photograph("coffee", 60, 180)
+    moved = saved(np.pad(cup, ((4, 0), (4, 0), (0, 0)), "edge"), 10)[4:, 4:]
+    rows = []
+    for clean, given, what in (
+        (faces, saved(faces, 10), "quality 10"),
+        (fur, saved(fur, 40), "quality 40"),
+        (cup, saved(moved, 50), "10, then 50"),
+    ):
+        result = restorer.dejpeg(given)
+        rows.append(
+            {
+                f"{what}: {metrics.psnr(given, clean):.1f} dB": given,
+                f"restored: {metrics.psnr(result, clean):.1f} dB": result,
+                "original": clean,
+            }
+        )
+    return rows
+
+
+def saved(picture: np.ndarray, quality: int) -> np.ndarray:
+    """A picture (H, W, 3) uint8 as a JPEG file of a quality holds it."""
+    file = io.BytesIO()
+    Image.fromarray(np.ascontiguousarray(picture)).save(file, "JPEG", quality=quality)
+    return np.asarray(Image.open(file))
+
+
 def inpainted(restorer: Restorer) -> list[Pictures]:
     """Holes of three sizes, of which it cannot fill the largest."""
     rows = []
@@ -290,7 +319,12 @@ def filtered(restorer: Restorer) -> list[Pictures]:
     return rows
 
 
-SHEETS: dict[str, Callable[[Restorer], list[Pictures]]] = {"denoise": denoised, "inpaint": inpainted, "filter": filtered}
+SHEETS: dict[str, Callable[[Restorer], list[Pictures]]] = {
+    "denoise": denoised,
+    "dejpeg": deblocked,
+    "inpaint": inpainted,
+    "filter": filtered,
+}
 """Task -> rows of pictures; of other tasks what their training shows at a validation."""
 
 
