@@ -18,7 +18,7 @@ from restore.training.base import Reading
 from restore.training.config import Config
 from restore.training.dejpeg import CASES, Dejpeg, code, luma, shrink
 
-WHOLE = {"shrink": (1.0, 1.0), "shrunk": 0.0}
+WHOLE = {"shrink": (1.0, 1.0), "shrunk": 0.0, "untouched": 0.0}
 
 
 def crops(count, side):
@@ -57,6 +57,12 @@ def test_grey_crops_become_grey_files():
         assert np.array_equal(to_array(coded), np.repeat(file[..., None], 3, 2))
 
 
+def test_crops_that_are_no_files_come_as_they_are_and_untold():
+    batch = Dejpeg(shrunk=1.0, untouched=1.0, told=1.0).draw(crops(6, 32), Draws(0, range(6)))
+    assert torch.equal(batch["coded"], batch["clean"])
+    assert not batch["level"].any()
+
+
 def test_two_files_have_grids_apart_and_the_level_of_the_worse(monkeypatch):
     seen = {}
     real = dejpeg.double_jpeg
@@ -71,7 +77,10 @@ def test_two_files_have_grids_apart_and_the_level_of_the_worse(monkeypatch):
     assert seen["shift"].min() == 0
     assert seen["shift"].max() == 7
     assert (seen["shift"].sum(1) > 0).all()
-    qualities = torch.cat([seen["first"], seen["second"]])
+    second = seen["second"]
+    assert torch.equal(second, second.round())
+    assert 0.6 < ((second >= 40) & (second <= 95)).double().mean() < 0.8  # 1/2; 20 of 56 of 3/8 more, 56 % of 1/8
+    qualities = seen["first"]
     assert torch.equal(qualities, qualities.round())
     assert 1 <= qualities.min() < 5
     assert 95 < qualities.max() <= 100

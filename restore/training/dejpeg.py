@@ -64,6 +64,8 @@ class Dejpeg(Photographs):
         shrunk: Share of the crops that are.
         quality: Lowest and highest quality, 1 to 100; of a quarter of the files it is drawn from 1 to 100 all the same.
         twice: Share of the crops that are files twice over, with grids of blocks that do not coincide.
+        again: Lowest and highest quality of half of the second files; the other half is drawn as the first ones are.
+        untouched: Share of the crops that are no files at all: the network gets them as they are, and is told nothing.
         grey: Share of the crops that lose their colours before.
         told: Share of the crops whose quality the network hears of.
 
@@ -76,19 +78,23 @@ class Dejpeg(Photographs):
     shrink: tuple[float, float] = (0.5, 0.8)
     shrunk: float = 0.6
     quality: tuple[float, float] = (5.0, 60.0)
-    twice: float = 0.25
+    twice: float = 0.35
+    again: tuple[float, float] = (40.0, 95.0)
+    untouched: float = 0.03
     grey: float = 0.15
     told: float = 0.5
 
     def __post_init__(self) -> None:
         check_range("objective.shrink", self.shrink, 1)
         check_range("objective.quality", self.quality, 100)
-        for name in ("shrunk", "twice", "grey", "told"):
+        check_range("objective.again", self.again, 100)
+        for name in ("shrunk", "twice", "untouched", "grey", "told"):
             check_range(f"objective.{name}", (getattr(self, name), getattr(self, name)), 1)
         if not self.shrink[0] > 0:
             raise ValueError(f"objective.shrink starts at {self.shrink[0]:g}; expected a number above 0")
-        if not self.quality[0] >= 1:
-            raise ValueError(f"objective.quality starts at {self.quality[0]:g}; expected 1 or more")
+        for name in ("quality", "again"):
+            if not getattr(self, name)[0] >= 1:
+                raise ValueError(f"objective.{name} starts at {getattr(self, name)[0]:g}; expected 1 or more")
 
     def read(self, reading: Reading) -> tuple[Source, list[Batch]]:
         """As ``Photographs.read``; what is held out is shrunk to 0.6, which leaves no trace of its own file."""
@@ -103,14 +109,16 @@ class Dejpeg(Photographs):
         first, second = (torch.from_numpy(self.qualities(draws)).to(clean.device) for _ in range(2))
         subsampling = torch.tensor(SUBSAMPLINGS)[draws.integers(len(SUBSAMPLINGS))].to(clean.device)
         shift = torch.from_numpy(np.stack(np.divmod(1 + draws.integers(63), 8), 1)).to(clean.device)  # (N, 2), not (0, 0)
-        twice, told = (self.some(draws, share, clean) for share in (self.twice, self.told))
+        twice, told, mild, untouched = (self.some(draws, share, clean) for share in (self.twice, self.told, 0.5, self.untouched))
+        second = torch.where(twice & mild, torch.from_numpy(np.rint(draws.uniform(*self.again))).to(second), second)
         clean, coded, once = clean / 255, torch.empty_like(clean), ~twice
         if once.any():
             coded[once] = degrade.jpeg(clean[once], second[once], subsampling=subsampling[once])
         if twice.any():
             coded[twice] = double_jpeg(clean[twice], first[twice], second[twice], shift[twice], subsampling=subsampling[twice])
         worse = torch.where(twice, first.minimum(second), second)
-        return {"clean": clean, "coded": coded, "level": torch.where(told, (101 - worse) / 100, 0).float()}
+        coded = torch.where(untouched[:, None, None, None], clean, coded)
+        return {"clean": clean, "coded": coded, "level": torch.where(told & ~untouched, (101 - worse) / 100, 0).float()}
 
     def resample(self, clean: torch.Tensor, draws: Draws) -> torch.Tensor:
         """Make pictures (N, 3, S, S) of crops (N, 3, C, C), in whole numbers from 0 to 255; S is the lowest factor times C.
