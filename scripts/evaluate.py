@@ -13,25 +13,24 @@ SSIM are those of the hole, LPIPS (SqueezeNet) that of the picture. Nothing but 
 
 import json
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
-import cv2
 import numpy as np
 import torch
 import typer
+from contenders import DENOISERS, INPAINTERS, Array, Denoiser, Settings, networks
 from PIL import Image
+from scores import measure, names, numbers, pictures, report, save, summary, timed
 
 from restore import Restorer, image, masks, metrics, weights
 from restore import data as datasets
 from restore.backbones import Backbone
 from restore.degrade import codec
 from restore.networks.filtering import OPERATORS
-from restore.runtime import Runtime, pick_device
-from restore.tasks import TASKS
+from restore.runtime import pick_device
 from restore.training import engine
 from restore.training.classify import chunks
 from restore.training.config import build
@@ -39,8 +38,6 @@ from restore.training.config import build
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
 KODAK = SHARED / "dev" / "kodak24"
 FEATURES = SHARED / "lpips" / "squeezenet1_1-features.safetensors"
-Array = np.ndarray
-Denoiser = Callable[[Array, float], Array]
 app = typer.Typer(help=__doc__, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 
 Weights = Annotated[str, typer.Option("--weight", help="Shipped weights, or checkpoints of training runs, separated by commas.")]
@@ -48,18 +45,6 @@ Methods = Annotated[str, typer.Option("--method", help="Classical methods, separ
 Data = Annotated[Path, typer.Option(help="Folder of clean pictures.")]
 Crop = Annotated[int, typer.Option(min=0, help="Side of the centre crop that is measured; 0: the whole picture.")]
 Json = Annotated[Path | None, typer.Option("--json", help="File for the numbers, those of each picture too.")]
-
-
-@dataclass(frozen=True)
-class Settings:
-    """What the options before the verb say."""
-
-    limit: int | None
-    features: Path
-    device: str
-    precision: str
-    out: Path | None
-    blind: bool
 
 
 @app.callback()
@@ -76,36 +61,16 @@ def settings(
     context.obj = Settings(limit, features, device, precision, out, blind)
 
 
-def bilateral(noisy: Array, sigma: float) -> Array:
-    """OpenCV's; the range 5 sigma, as it adds the differences of three channels."""
-    return cv2.bilateralFilter(noisy, -1, 5 * sigma / 255, 3)
-
-
-def wavelet(noisy: Array, sigma: float) -> Array:
-    """Scikit-image's BayesShrink in YCbCr (Chang et al. 2000), the mean over 16 shifts (Coifman, Donoho 1995); it needs PyWavelets."""
-    from skimage.restoration import denoise_wavelet
-
-    total = np.zeros_like(noisy)
-    for shift in np.ndindex(4, 4):
-        moved = np.roll(noisy, shift, (0, 1))
-        smooth = denoise_wavelet(moved, sigma=sigma / 255, convert2ycbcr=True, channel_axis=2, rescale_sigma=True)
-        total += np.roll(smooth, (-shift[0], -shift[1]), (0, 1)).astype(np.float32)
-    return total / 16
-
-
-def nlm(noisy: Array, sigma: float) -> Array:
-    """Scikit-image's non-local means (Buades et al. 2005)."""
-    from skimage.restoration import denoise_nl_means
-
-    level = sigma / 255
-    return denoise_nl_means(noisy, patch_size=5, patch_distance=6, h=0.6 * level, sigma=level, channel_axis=2)
-
-
-DENOISERS: dict[str, Denoiser] = {"none": lambda noisy, sigma: noisy, "bilateral": bilateral, "wavelet": wavelet, "nlm": nlm}
-INPAINTERS = ("telea", "ns", "biharmonic")
 NOISES = ("float", "clipped")
 FILES = ("grey", "colour", "double")
 SECOND = 50  # quality of the second of two files
+
+
+def add_noise(clean: Array, sigma: float, seed: int, *, clipped: bool) -> Array:
+    """Add Gaussian noise: float32 that may leave [0, 1], or rounded and clipped to uint8; the same draw for both."""
+    noise = np.random.default_rng([seed, round(1000 * sigma)]).standard_normal(clean.shape, np.float32)
+    noisy = image.to_float(clean) + np.float32(sigma / 255) * noise
+    return image.from_float(noisy, np.uint8) if clipped else noisy
 
 
 @app.command()
@@ -293,107 +258,6 @@ def learned_filter(
                     save(options.out, f"{contender}-{name}-{value:g}-{number:02d}.png", result)
             rows += [{"method": contender, "operator": name, "strength": value, **summary(scores[contender])} for contender in contenders]
     report(rows, json_file)
-
-
-def timed(function: Callable[[], Array]) -> tuple[Array, float]:
-    """What a function returns, and its seconds."""
-    start = time.perf_counter()
-    return function(), time.perf_counter() - start
-
-
-def networks(task: str, weight: str, options: Settings) -> dict[str, Callable[..., Array]]:
-    """Return name -> function that restores an array, of shipped weights (a name) and of training runs (a file beside its config.json)."""
-    found: dict[str, Callable[..., Array]] = {}
-    for name in filter(None, weight.split(",")):
-        path = Path(name)
-        if path.suffix not in (".pt", ".safetensors"):
-            found[name] = getattr(Restorer(device=options.device, precision=options.precision, weights={task: name}), task)
-            continue
-        config = json.loads((path.parent / "config.json").read_text("utf-8"))
-        network = build(config["network"], config["options"])
-        engine.start_from(path, network)
-        runtime = Runtime(network, device=options.device, precision=options.precision)
-        found[f"{path.parent.name}-{path.stem}"] = partial(TASKS[task].function, runtime=runtime)
-    return found
-
-
-def names(text: str, known: Any, option: str) -> list[str]:
-    """Split a list at its commas; every name must be known, if ``known`` says which are."""
-    found = [name for name in text.split(",") if name]
-    for name in found:
-        if known is not None and name not in known:
-            raise typer.BadParameter(f"{name!r} is unknown, expected some of {', '.join(known)}", param_hint=f"--{option}")
-    return found
-
-
-def numbers(text: str, option: str = "sigma") -> list[float]:
-    """Split a list of numbers at its commas."""
-    try:
-        return [float(part) for part in text.split(",")]
-    except ValueError:
-        raise typer.BadParameter(f"{text!r} is not a list of numbers, expected such as 15,25,50", param_hint=f"--{option}") from None
-
-
-def pictures(folder: Path, crop: int, limit: int | None) -> Iterator[tuple[int, Array]]:
-    """Read the pictures of a folder by name: number and centre crop (H, W, 3) uint8."""
-    paths = sorted(path for path in folder.glob("*") if path.suffix.lower() in image.SUFFIXES)[:limit]
-    if not paths:
-        raise typer.BadParameter(f"{folder} holds no pictures", param_hint="--data")
-    for number, path in enumerate(paths):
-        pixels = image.from_float(image.to_float(image.read(path).pixels), np.uint8)
-        height, width = (min(crop or size, size) for size in pixels.shape[:2])
-        top, left = (pixels.shape[0] - height) // 2, (pixels.shape[1] - width) // 2
-        yield number, np.ascontiguousarray(np.broadcast_to(pixels[top : top + height, left : left + width], (height, width, 3)))
-
-
-def add_noise(clean: Array, sigma: float, seed: int, *, clipped: bool) -> Array:
-    """Add Gaussian noise: float32 that may leave [0, 1], or rounded and clipped to uint8; the same draw for both."""
-    noise = np.random.default_rng([seed, round(1000 * sigma)]).standard_normal(clean.shape, np.float32)
-    noisy = image.to_float(clean) + np.float32(sigma / 255) * noise
-    return image.from_float(noisy, np.uint8) if clipped else noisy
-
-
-def measure(clean: Array, restored: Array, features: Path, mask: Array | None = None) -> dict[str, float | None]:
-    """Return the scores of one picture; LPIPS is None where it is not available."""
-    try:
-        distance = metrics.lpips(clean, restored, features=features if features.exists() else None)
-    except metrics.MetricUnavailable:
-        distance = None
-    psnr, ssim = metrics.psnr(clean, restored, mask=mask), metrics.ssim(clean, restored, mask=mask)
-    return {"psnr": psnr, "ssim": ssim, "lpips": distance}
-
-
-def summary(scores: list[dict[str, float | None]]) -> dict[str, Any]:
-    """Return the mean of each score (of the seconds, the median), and the scores of each picture."""
-    columns = {key: [score[key] for score in scores] for key in scores[0]}
-    means = {key: None if None in values else float(np.mean(values)) for key, values in columns.items()}  # type: ignore[arg-type]
-    seconds = {key: float(np.median(values)) for key, values in columns.items() if key.endswith("seconds")}  # type: ignore[arg-type]
-    return {**means, **seconds, "pictures": columns}
-
-
-def save(folder: Path | None, name: str, picture: Array) -> None:
-    """Write a result, if a folder was given."""
-    if folder:
-        path = folder / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        image.write(image.Picture.from_array(picture), path)
-
-
-def report(rows: list[dict[str, Any]], json_file: Path | None) -> None:
-    """Print a markdown table of the rows, and write them to a file."""
-    if not rows:
-        raise typer.BadParameter("nothing to measure: give --weight or --method")
-    form = {"accuracy": "{:.2f}", "area": "{:.3f}", "lpips": "{:.4f}", "psnr": "{:.2f}", "psnr_b": "{:.2f}"}
-    form |= {"seconds": "{:.2f}", "sigma": "{:g}", "ssim": "{:.4f}", "strength": "{:g}"}
-    keys = [key for key, value in rows[0].items() if not isinstance(value, dict)]
-    print("| " + " | ".join(keys) + " |")
-    print("|" + "---|" * len(keys))
-    for row in rows:
-        print("| " + " | ".join("-" if row[key] is None else form.get(key.split()[-1], "{}").format(row[key]) for key in keys) + " |")
-    if any(row.get("lpips", 0) is None for row in rows):
-        typer.echo("LPIPS is missing: the weights of its SqueezeNet are not on this machine; give --features", err=True)
-    if json_file:
-        json_file.write_text(json.dumps(rows, indent=1) + "\n", "utf-8")
 
 
 if __name__ == "__main__":

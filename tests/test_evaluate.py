@@ -19,6 +19,12 @@ SCRIPT = Path(__file__).resolve().parents[1] / "scripts" / "evaluate.py"
 
 @pytest.fixture(scope="module")
 def script():
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(SCRIPT.parent)  # as `python scripts/evaluate.py` does: the script imports its neighbours
+        yield load()
+
+
+def load():
     spec = importlib.util.spec_from_file_location("evaluate", SCRIPT)
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)

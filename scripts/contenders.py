@@ -1,0 +1,76 @@
+"""What `evaluate.py` measures: shipped weights, training runs and classical methods, as functions of arrays."""
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from restore import Restorer
+from restore.runtime import Runtime
+from restore.tasks import TASKS
+from restore.training import engine
+from restore.training.config import build
+
+Array = np.ndarray
+Denoiser = Callable[[Array, float], Array]
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What the options before the verb say."""
+
+    limit: int | None
+    features: Path
+    device: str
+    precision: str
+    out: Path | None
+    blind: bool
+
+
+def networks(task: str, weight: str, options: Settings) -> dict[str, Callable[..., Array]]:
+    """Return name -> function that restores an array, of shipped weights (a name) and of training runs (a file beside its config.json)."""
+    found: dict[str, Callable[..., Array]] = {}
+    for name in filter(None, weight.split(",")):
+        path = Path(name)
+        if path.suffix not in (".pt", ".safetensors"):
+            found[name] = getattr(Restorer(device=options.device, precision=options.precision, weights={task: name}), task)
+            continue
+        config = json.loads((path.parent / "config.json").read_text("utf-8"))
+        network = build(config["network"], config["options"])
+        engine.start_from(path, network)
+        runtime = Runtime(network, device=options.device, precision=options.precision)
+        found[f"{path.parent.name}-{path.stem}"] = partial(TASKS[task].function, runtime=runtime)
+    return found
+
+
+def bilateral(noisy: Array, sigma: float) -> Array:
+    """OpenCV's; the range 5 sigma, as it adds the differences of three channels."""
+    return cv2.bilateralFilter(noisy, -1, 5 * sigma / 255, 3)
+
+
+def wavelet(noisy: Array, sigma: float) -> Array:
+    """Scikit-image's BayesShrink in YCbCr (Chang et al. 2000), the mean over 16 shifts (Coifman, Donoho 1995); it needs PyWavelets."""
+    from skimage.restoration import denoise_wavelet
+
+    total = np.zeros_like(noisy)
+    for shift in np.ndindex(4, 4):
+        moved = np.roll(noisy, shift, (0, 1))
+        smooth = denoise_wavelet(moved, sigma=sigma / 255, convert2ycbcr=True, channel_axis=2, rescale_sigma=True)
+        total += np.roll(smooth, (-shift[0], -shift[1]), (0, 1)).astype(np.float32)
+    return total / 16
+
+
+def nlm(noisy: Array, sigma: float) -> Array:
+    """Scikit-image's non-local means (Buades et al. 2005)."""
+    from skimage.restoration import denoise_nl_means
+
+    level = sigma / 255
+    return denoise_nl_means(noisy, patch_size=5, patch_distance=6, h=0.6 * level, sigma=level, channel_axis=2)
+
+
+DENOISERS: dict[str, Denoiser] = {"none": lambda noisy, sigma: noisy, "bilateral": bilateral, "wavelet": wavelet, "nlm": nlm}
+INPAINTERS = ("telea", "ns", "biharmonic")
