@@ -7,8 +7,7 @@ import threading
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from restore import kinds, weights
-from restore.estimate import jpeg_quality
+from restore import estimate, kinds, weights
 from restore.image import JpegCoding, Picture
 from restore.kinds import Kind
 from restore.networks import Network
@@ -144,7 +143,7 @@ class Restorer:
             ]
         )
 
-    def dejpeg(self, image: Kind, *, quality: int | str = AUTO, progress: Progress | None = None) -> Any:
+    def dejpeg(self, image: Kind, *, jpeg_quality: int | str = AUTO, progress: Progress | None = None) -> Any:
         """Remove what JPEG left: blocks, rings, blotches of colour; alpha stays as it was.
 
         A Picture of a JPEG file is written at quality 95 without chroma subsampling afterwards: its own tables would damage it anew.
@@ -152,8 +151,8 @@ class Restorer:
         Args:
             image: A path, a Picture, a PIL image, an array (H, W) or (H, W, C), or a tensor (C, H, W) or (N, C, H, W);
                 see ``restore.kinds.unpack``.
-            quality: From 1 (strongest) to 100 on libjpeg's scale; or "auto": as strongly as each picture needs, and one without traces of
-                JPEG, or of a quality above ``tasks.dejpeg.FINEST`` (``restore.estimate.jpeg_quality``), comes back bit for bit.
+            jpeg_quality: From 1 (strongest) to 100 on libjpeg's scale; or "auto": as strongly as each picture needs, and one without
+                traces of JPEG, or of a quality above ``tasks.dejpeg.FINEST`` (``restore.estimate.jpeg_quality``), comes back bit for bit.
             progress: Called with the fraction done, 0 to 1.
 
         Returns:
@@ -161,16 +160,16 @@ class Restorer:
 
         Raises:
             TypeError: ``image`` is no picture.
-            ValueError: ``quality`` is out of its range.
+            ValueError: ``jpeg_quality`` is out of its range.
             ImageError: A file cannot be read, or a picture has a form that is not taken (also a ValueError).
             WeightsError: The network's weight is not there, or cannot be used.
             MemoryError: The smallest tile does not fit.
         """
         pictures, repack = kinds.unpack(image)
-        function = functools.partial(TASKS["dejpeg"].function, runtime=self.runtime("dejpeg"), quality=quality, tile=self.tile)
+        function = functools.partial(TASKS["dejpeg"].function, runtime=self.runtime("dejpeg"), jpeg_quality=jpeg_quality, tile=self.tile)
 
         def clean(picture: Picture, share: Progress | None) -> Picture:
-            found = jpeg_quality(picture) if quality == AUTO else 0
+            found = estimate.jpeg_quality(picture) if jpeg_quality == AUTO else 0
             if found is None or found > FINEST:
                 if share:
                     share(1.0)
@@ -266,6 +265,6 @@ def denoise(image: Kind, *, sigma: float | None = None, progress: Progress | Non
     return _shared().denoise(image, sigma=sigma, progress=progress)
 
 
-def dejpeg(image: Kind, *, quality: int | str = AUTO, progress: Progress | None = None) -> Any:
+def dejpeg(image: Kind, *, jpeg_quality: int | str = AUTO, progress: Progress | None = None) -> Any:
     """Remove what JPEG left, on the default device; see ``Restorer.dejpeg``."""
-    return _shared().dejpeg(image, quality=quality, progress=progress)
+    return _shared().dejpeg(image, jpeg_quality=jpeg_quality, progress=progress)

@@ -2,7 +2,7 @@
 
 python scripts/evaluate.py denoise --weight denoise --method bilateral,wavelet,nlm --sigma 15,25,50 --noise float,clipped
 python scripts/evaluate.py inpaint --weight inpaint --method telea,ns,biharmonic --masks thin,medium,large
-python scripts/evaluate.py --blind dejpeg --weight dejpeg --files grey,colour --quality 10,20,30,40
+python scripts/evaluate.py --blind dejpeg --weight dejpeg --files grey,colour --jpeg-quality 10,20,30,40
 python scripts/evaluate.py filter --weight filters --strength 0.1,0.5,0.9 --data ../shared/data/dev/kodak24
 python scripts/evaluate.py classify --weight lenet5-mnist --data ../shared/data/mnist
 
@@ -150,7 +150,7 @@ def dejpeg(
     *,
     weight: Weights,
     files: Annotated[str, typer.Option(help="grey (luma), colour (4:2:0), double (luma; 50 after it, grids 4 x 4 apart).")] = "grey",
-    quality: Annotated[str, typer.Option(help="Qualities of files (of double, the first ones), separated by commas.")] = "10,20,30,40",
+    jpeg_quality: Annotated[str, typer.Option(help="Qualities of files (of double, the first ones), separated by commas.")] = "10,20,30,40",
     data: Data = KODAK,
     crop: Crop = 0,
     json_file: Json = None,
@@ -159,13 +159,13 @@ def dejpeg(
     options: Settings = context.obj
     contenders, rows = networks("dejpeg", weight, options), []
     for kind in names(files, FILES, "files"):
-        for value in map(round, numbers(quality, "quality")):
+        for value in map(round, numbers(jpeg_quality, "jpeg-quality")):
             told = "auto" if options.blind else min(value, SECOND) if kind == "double" else value
             for name, function in contenders.items():
                 scores = []
                 for number, clean in pictures(data, crop, options.limit):
                     wanted, file = coded(clean, kind, value)
-                    restored, seconds = timed(partial(function, file, quality=told))
+                    restored, seconds = timed(partial(function, file, jpeg_quality=told))
                     before, after = metrics.psnr(wanted, file), metrics.psnr(wanted, restored)
                     gained = after - before if after != before else 0.0  # both may be infinite
                     close = {"psnr_b": metrics.psnr_b(wanted, restored), "ssim": metrics.ssim(wanted, restored)}

@@ -52,7 +52,7 @@ def real_network() -> Runtime:
 @pytest.mark.parametrize(("quality", "level"), [("auto", 0), (100, 0.01), (60, 0.41), (np.int64(1), 1)])
 def test_the_network_is_told_the_strength(dtype: type, quality: int | str, level: float) -> None:
     picture = random_picture((5, 6, 3), dtype)
-    result = dejpeg(picture, brighten, quality=quality)
+    result = dejpeg(picture, brighten, jpeg_quality=quality)
     expected = picture + level * full_scale(dtype)
     if dtype == np.float32:
         np.testing.assert_allclose(result, expected, atol=1e-6)
@@ -65,7 +65,7 @@ def test_the_network_is_told_the_strength(dtype: type, quality: int | str, level
 @pytest.mark.parametrize("channels", [1, 3])
 def test_what_the_network_leaves_stays(dtype: type, channels: int) -> None:
     picture = random_picture((21, 34, channels), dtype)
-    result = dejpeg(picture, stand_in(lambda image, level: image), quality=30, tile=8)
+    result = dejpeg(picture, stand_in(lambda image, level: image), jpeg_quality=30, tile=8)
     if dtype == np.float32 and channels == 1:
         np.testing.assert_allclose(result, picture, atol=1e-6)
     else:
@@ -84,7 +84,7 @@ def test_grey_goes_in_as_three_equal_channels_and_stays_grey() -> None:
 @pytest.mark.parametrize("channels", [1, 3])
 def test_linear_pictures_reach_the_network_encoded(channels: int) -> None:
     picture = rng.uniform(0.1, 0.6, (6, 7, channels)).astype(np.float32)
-    result = dejpeg(picture, brighten, quality=91, linear=True)
+    result = dejpeg(picture, brighten, jpeg_quality=91, linear=True)
     np.testing.assert_allclose(result, to_linear(to_srgb(picture) + 0.1), atol=1e-5)
 
 
@@ -104,8 +104,8 @@ def test_progress() -> None:
 
 @pytest.mark.parametrize("quality", [0, 101, -3, 50.0, True, None, "strong"])
 def test_quality_out_of_range(quality: object) -> None:
-    with pytest.raises(ValueError, match=f"quality must be 'auto' or a whole number from 1 to 100, got {quality!r}"):
-        dejpeg(random_picture((5, 6, 3), np.uint8), brighten, quality=quality)
+    with pytest.raises(ValueError, match=f"jpeg_quality must be 'auto' or a whole number from 1 to 100, got {quality!r}"):
+        dejpeg(random_picture((5, 6, 3), np.uint8), brighten, jpeg_quality=quality)
 
 
 @pytest.mark.parametrize("channels", [1, 3])
@@ -125,5 +125,5 @@ def test_shipped_network_gains(quality: int, told: bool, kind: str) -> None:
     file = io.BytesIO()
     Image.fromarray(clean.squeeze()).save(file, "JPEG", quality=quality)
     damaged = np.array(Image.open(file)).reshape(clean.shape)
-    result = dejpeg(damaged, Runtime(weights.load("dejpeg"), device="cpu"), quality=quality if told else "auto")
+    result = dejpeg(damaged, Runtime(weights.load("dejpeg"), device="cpu"), jpeg_quality=quality if told else "auto")
     assert psnr(result, clean) - psnr(damaged, clean) > 0.6

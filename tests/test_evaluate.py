@@ -130,7 +130,7 @@ def test_a_run_of_training_is_measured(evaluate, untrained):
 
 
 def test_jpeg_files_are_those_of_pillow(evaluate, untrained, tmp_path):
-    words = ["--weight", untrained, "--files", "grey,colour,double", "--quality", "10,40"]
+    words = ["--weight", untrained, "--files", "grey,colour,double", "--jpeg-quality", "10,40"]
     result, rows = evaluate("dejpeg", *words, before=["--out", str(tmp_path / "out")])
     assert result.exit_code == 0, result.output
     assert [(row["files"], row["quality"]) for row in rows] == [(kind, q) for kind in ("grey", "colour", "double") for q in (10, 40)]
@@ -156,12 +156,12 @@ def test_jpeg_files_are_those_of_pillow(evaluate, untrained, tmp_path):
 def test_networks_hear_of_the_quality_or_not(script, evaluate, monkeypatch, before, told):
     heard = []
 
-    def network(pixels, *, quality):
-        heard.append(quality)
+    def network(pixels, *, jpeg_quality):
+        heard.append(jpeg_quality)
         return pixels
 
     monkeypatch.setattr(script, "networks", lambda task, weight, options: {"spy": network})
-    result, _ = evaluate("dejpeg", "--weight", "spy", "--files", "grey,double", "--quality", "10,70", before=[*before, "--limit", "1"])
+    result, _ = evaluate("dejpeg", "--weight", "spy", "--files", "grey,double", "--jpeg-quality", "10,70", before=[*before, "--limit", "1"])
     assert result.exit_code == 0, result.output
     assert heard == told
 
@@ -241,7 +241,7 @@ def test_a_restoration_network_is_no_classifier(script, sides):
         (["denoise", "--method", "none", "--noise", "salt"], "'salt' is unknown, expected some of float, clipped"),
         (["denoise", "--method", "none", "--sigma", "15;25"], "'15;25' is not a list of numbers"),
         (["dejpeg", "--weight", "", "--files", "jpeg2000"], "'jpeg2000' is unknown, expected some of grey, colour, double"),
-        (["dejpeg", "--weight", "", "--quality", "best"], "'best' is not a list of numbers"),
+        (["dejpeg", "--weight", "", "--jpeg-quality", "best"], "'best' is not a list of numbers"),
         (["inpaint", "--method", "none"], "'none' is unknown, expected some of telea, ns, biharmonic"),
         (["inpaint", "--method", "ns", "--masks", "thick"], "'thick' is unknown, expected some of thin, medium, large"),
     ],

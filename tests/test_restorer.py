@@ -53,7 +53,7 @@ def test_same_kind_same_result(task: str, small: Restorer, tmp_path: Path) -> No
     function = {
         "inpaint": lambda image: small.inpaint(image, MASK),
         "denoise": lambda image: small.denoise(image, sigma=20),
-        "dejpeg": lambda image: small.dejpeg(image, quality=20),
+        "dejpeg": lambda image: small.dejpeg(image, jpeg_quality=20),
         "filter": lambda image: small.filter(image, "bilateral"),
     }[task]
     expected = function(PHOTO)
@@ -79,7 +79,7 @@ def test_outside_the_mask_and_alpha_stay(method: str, channels: int, dtype: type
     if channels in (2, 4):
         np.testing.assert_array_equal(result[..., -1], image[..., -1])
         np.testing.assert_array_equal(small.denoise(image, sigma=9)[..., -1], image[..., -1])
-        np.testing.assert_array_equal(small.dejpeg(image, quality=9)[..., -1], image[..., -1])
+        np.testing.assert_array_equal(small.dejpeg(image, jpeg_quality=9)[..., -1], image[..., -1])
         np.testing.assert_array_equal(small.filter(image, "beauty")[..., -1], image[..., -1])
 
 
@@ -107,7 +107,7 @@ def test_any_size(shape: tuple[int, int], small: Restorer) -> None:
     for image in (np.zeros(shape, np.uint8), np.zeros((*shape, 3), np.float32)):
         assert small.denoise(image, sigma=5).shape == image.shape
         assert small.denoise(image).shape == image.shape
-        assert small.dejpeg(image, quality=50).shape == image.shape
+        assert small.dejpeg(image, jpeg_quality=50).shape == image.shape
         assert small.filter(image, "smooth_l0").shape == image.shape
         if shape != (1, 1):
             holes = np.zeros(shape, bool)
@@ -128,7 +128,7 @@ def test_linear_pictures(small: Restorer, monkeypatch: pytest.MonkeyPatch) -> No
     picture = Picture.from_array(PHOTO)
     for function in (
         lambda: small.denoise(picture, sigma=20),
-        lambda: small.dejpeg(picture, quality=20),
+        lambda: small.dejpeg(picture, jpeg_quality=20),
         lambda: small.inpaint(picture, MASK),
         lambda: small.filter(picture, "bilateral"),
     ):
@@ -148,7 +148,7 @@ def test_auto_cleans_blindly_what_shows_traces_and_nothing_else(small: Restorer)
     pixels = read(compressed(20)).pixels
     blind = small.dejpeg(pixels)
     np.testing.assert_array_equal(blind, TASKS["dejpeg"].function(pixels, small.runtime("dejpeg")))
-    assert (blind != small.dejpeg(pixels, quality=20)).any()
+    assert (blind != small.dejpeg(pixels, jpeg_quality=20)).any()
     seen: list[float] = []
     picture = Picture.from_array(PHOTO)
     assert small.dejpeg(picture, progress=seen.append) is picture
@@ -156,7 +156,7 @@ def test_auto_cleans_blindly_what_shows_traces_and_nothing_else(small: Restorer)
     fine, coarser = read(compressed(91)), read(compressed(90))
     assert small.dejpeg(fine) is fine
     assert (small.dejpeg(coarser).pixels != coarser.pixels).any()
-    assert (small.dejpeg(fine, quality=91).pixels != fine.pixels).any()
+    assert (small.dejpeg(fine, jpeg_quality=91).pixels != fine.pixels).any()
     batch = torch.from_numpy(np.stack([pixels[:40, :50], PHOTO]).transpose(0, 3, 1, 2).copy())
     first, second = arrays_of(small.dejpeg(batch))
     assert (first != pixels[:40, :50]).any()
@@ -189,12 +189,12 @@ def test_a_weight_that_is_not_shipped_is_one_line(tiny_weights: Path) -> None:
     manifest.write_text(manifest.read_text("utf-8").replace("[dejpeg]", "[mine]"), "utf-8")
     with pytest.raises(WeightsError, match=r"^no weight for 'dejpeg' is there: weight 'dejpeg' is unknown; expected one of denoise.*$"):
         Restorer(device="cpu").dejpeg(PHOTO)
-    assert Restorer(device="cpu", weights={"dejpeg": "mine"}).dejpeg(PHOTO, quality=5).shape == PHOTO.shape
+    assert Restorer(device="cpu", weights={"dejpeg": "mine"}).dejpeg(PHOTO, jpeg_quality=5).shape == PHOTO.shape
 
 
 def test_wrong_quality(small: Restorer) -> None:
-    with pytest.raises(ValueError, match="quality must be 'auto' or a whole number from 1 to 100, got 0"):
-        small.dejpeg(PHOTO, quality=0)
+    with pytest.raises(ValueError, match="jpeg_quality must be 'auto' or a whole number from 1 to 100, got 0"):
+        small.dejpeg(PHOTO, jpeg_quality=0)
 
 
 def test_networks_are_loaded_once(small: Restorer, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -239,7 +239,7 @@ def test_calls_of_one_line(tiny_weights: Path) -> None:
     try:
         np.testing.assert_array_equal(restore.inpaint(PHOTO, MASK), restorer._shared().inpaint(PHOTO, MASK))
         np.testing.assert_array_equal(restore.denoise(PHOTO, sigma=5), restorer._shared().denoise(PHOTO, sigma=5))
-        np.testing.assert_array_equal(restore.dejpeg(PHOTO, quality=5), restorer._shared().dejpeg(PHOTO, quality=5))
+        np.testing.assert_array_equal(restore.dejpeg(PHOTO, jpeg_quality=5), restorer._shared().dejpeg(PHOTO, jpeg_quality=5))
     finally:
         restorer._shared.cache_clear()
 
@@ -282,7 +282,7 @@ def test_runtimes_agree(dtype: type, tiny_weights: Path) -> None:
         lambda restorer: restorer.denoise(image, sigma=20),
         lambda restorer: restorer.denoise(image[..., :1], sigma=20),
         lambda restorer: restorer.inpaint(image, mask),
-        lambda restorer: restorer.dejpeg(image, quality=30),
+        lambda restorer: restorer.dejpeg(image, jpeg_quality=30),
         lambda restorer: restorer.filter(image, "smooth_l0", strength=0.7),
     ):
         one, other = run(ours).astype(int), run(theirs).astype(int)

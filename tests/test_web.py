@@ -206,11 +206,11 @@ def jpeg(path: Path, quality: int) -> Path:
 def test_traces_of_jpeg_are_measured_unless_they_are_given(quality: int | None, asked: object, said: str, tmp_path: Path) -> None:
     work, seen = base.open_work(jpeg(tmp_path / "a.jpg", 20)), []
 
-    def dejpeg(picture: Picture, *, quality: object, progress: object) -> Picture:
-        seen.append(quality)
+    def dejpeg(picture: Picture, *, jpeg_quality: object, progress: object) -> Picture:
+        seen.append(jpeg_quality)
         return picture
 
-    work = base.remove_jpeg(work, restorer=SimpleNamespace(dejpeg=dejpeg), quality=quality)
+    work = base.remove_jpeg(work, restorer=SimpleNamespace(dejpeg=dejpeg), jpeg_quality=quality)
     assert seen == [asked]
     assert work.said.startswith(f"Removed traces of JPEG, {said}")
 
@@ -218,9 +218,9 @@ def test_traces_of_jpeg_are_measured_unless_they_are_given(quality: int | None, 
 def test_no_traces_of_jpeg_are_said(tmp_path: Path) -> None:
     Image.fromarray(data.astronaut()[:200, 150:370]).save(tmp_path / "a.png")
     with pytest.raises(ValueError, match="shows no traces of JPEG. Clean it all the same: take the tick off “As strong as needed”"):
-        base.remove_jpeg(base.open_work(tmp_path / "a.png"), restorer=SimpleNamespace(), quality=None)
+        base.remove_jpeg(base.open_work(tmp_path / "a.png"), restorer=SimpleNamespace(), jpeg_quality=None)
     with pytest.raises(ValueError, match="is of JPEG quality 95: there is nothing to gain. Clean it all the same: take the tick off"):
-        base.remove_jpeg(base.open_work(jpeg(tmp_path / "a.jpg", 95)), restorer=SimpleNamespace(), quality=None)
+        base.remove_jpeg(base.open_work(jpeg(tmp_path / "a.jpg", 95)), restorer=SimpleNamespace(), jpeg_quality=None)
 
 
 @pytest.mark.parametrize("there", [True, False])
@@ -628,7 +628,7 @@ def test_traces_of_jpeg_are_removed(page_module, tiny_weights: Path, browser, re
     assert visit.page.evaluate("document.documentElement.scrollWidth") <= 390
     with visit.page.expect_download() as download:
         visit.page.locator("#download").click()
-    written, expected = read(download.value.path()), restorer.dejpeg(read(path), quality=12)
+    written, expected = read(download.value.path()), restorer.dejpeg(read(path), jpeg_quality=12)
     assert estimate.jpeg_quality(written) == 95
     assert np.abs(written.pixels.astype(int) - expected.pixels).mean() < 4
     assert not visit.wrong

@@ -207,23 +207,23 @@ def remove_noise(work: Work, *, restorer: Restorer, sigma: float | None, progres
     return _finished(work, result, f"Removed noise of level {level:.1f}{' (measured)' if sigma is None else ''} in {seconds:.1f} s.")
 
 
-def remove_jpeg(work: Work, *, restorer: Restorer, quality: int | None, progress: Progress | None = None) -> Work:
+def remove_jpeg(work: Work, *, restorer: Restorer, jpeg_quality: int | None, progress: Progress | None = None) -> Work:
     """Remove what JPEG left at a quality from 1 to 100, or as strongly as the picture needs where it is None, and save the result.
 
     Raises:
-        ValueError: `quality` is out of its range, or is None and there are no traces of JPEG, or so fine ones that nothing is to gain.
+        ValueError: `jpeg_quality` is out of its range, or is None and there are no traces of JPEG, or so fine ones that nothing is to gain.
         ImageError: The result cannot be saved.
         WeightsError: The network's weight cannot be used.
     """
     start = time.perf_counter()
-    found = estimate.jpeg_quality(work.picture) if quality is None else quality
-    if found is None or (quality is None and found > FINEST):
+    found = estimate.jpeg_quality(work.picture) if jpeg_quality is None else jpeg_quality
+    if found is None or (jpeg_quality is None and found > FINEST):
         why = "shows no traces of JPEG" if found is None else f"is of JPEG quality {found}: there is nothing to gain"
         raise ValueError(f"The photograph {why}. Clean it all the same: take the tick off “{MEASURE_JPEG}”.")
-    result = restorer.dejpeg(work.picture, quality=AUTO if quality is None else quality, progress=progress)
+    result = restorer.dejpeg(work.picture, jpeg_quality=AUTO if jpeg_quality is None else jpeg_quality, progress=progress)
     seconds = time.perf_counter() - start
     return _finished(
-        work, result, f"Removed traces of JPEG, quality {found}{' (measured)' if quality is None else ''}, in {seconds:.1f} s."
+        work, result, f"Removed traces of JPEG, quality {found}{' (measured)' if jpeg_quality is None else ''}, in {seconds:.1f} s."
     )
 
 

@@ -160,7 +160,8 @@ def remove_jpeg(
     """Take what JPEG left out of the whole photograph."""
     with told():
         given = None if automatic else round(quality)
-        return show_repaired(base.remove_jpeg(held(work), restorer=restorer(), quality=given, progress=bar(progress, "Removing traces")))
+        done = base.remove_jpeg(held(work), restorer=restorer(), jpeg_quality=given, progress=bar(progress, "Removing traces"))
+        return show_repaired(done)
 
 
 def filter_all(work: Work | None, name: str, values: dict[str, Any], progress: Callable[[float], None]) -> tuple[Any, ...]:

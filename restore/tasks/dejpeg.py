@@ -19,7 +19,7 @@ def dejpeg(
     pixels: np.ndarray,
     runtime: Runtime,
     *,
-    quality: int | str = AUTO,
+    jpeg_quality: int | str = AUTO,
     tile: int = 512,
     linear: bool = False,
     progress: Callable[[float], None] | None = None,
@@ -32,8 +32,8 @@ def dejpeg(
     Args:
         pixels: (H, W, 1) or (H, W, 3), uint8, uint16, or float32 nominally in [0, 1] (it may exceed that). Grey goes in as three equal
             channels, and three equal channels stay equal.
-        runtime: A network that removes traces of JPEG; its level is 0 where the quality is unknown, else (101 - quality) / 100.
-        quality: "auto", or from 1 (strongest) to 100 on libjpeg's scale.
+        runtime: A network that removes traces of JPEG; its level is 0 where the quality is unknown, else (101 - jpeg_quality) / 100.
+        jpeg_quality: "auto", or from 1 (strongest) to 100 on libjpeg's scale.
         tile: Largest side of what the network gets at once, in pixels, without the halo.
         linear: The samples are proportional to light; the network gets them sRGB-encoded.
         progress: Called with the fraction done, 0 to 1.
@@ -42,22 +42,22 @@ def dejpeg(
         An array like ``pixels``; float32 is neither clipped nor quantised.
 
     Raises:
-        ValueError: ``quality`` is out of its range; a float picture holds a NaN or an infinity.
+        ValueError: ``jpeg_quality`` is out of its range; a float picture holds a NaN or an infinity.
     """
-    return run(pixels, runtime, level_of(quality), tile=tile, linear=linear, progress=progress)
+    return run(pixels, runtime, level_of(jpeg_quality), tile=tile, linear=linear, progress=progress)
 
 
-def level_of(quality: int | str) -> float:
+def level_of(jpeg_quality: int | str) -> float:
     """What the network is told.
 
     Raises:
-        ValueError: ``quality`` is neither "auto" nor a whole number from 1 to 100.
+        ValueError: ``jpeg_quality`` is neither "auto" nor a whole number from 1 to 100.
 
     >>> level_of("auto"), level_of(100), level_of(1)
     (0.0, 0.01, 1.0)
     """
-    if quality == AUTO:
+    if jpeg_quality == AUTO:
         return 0.0
-    if isinstance(quality, bool) or not (isinstance(quality, Integral) and 1 <= quality <= 100):
-        raise ValueError(f"quality must be 'auto' or a whole number from 1 to 100, got {quality!r}")
-    return (101 - int(quality)) / 100
+    if isinstance(jpeg_quality, bool) or not (isinstance(jpeg_quality, Integral) and 1 <= jpeg_quality <= 100):
+        raise ValueError(f"jpeg_quality must be 'auto' or a whole number from 1 to 100, got {jpeg_quality!r}")
+    return (101 - int(jpeg_quality)) / 100
