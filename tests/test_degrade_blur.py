@@ -117,3 +117,24 @@ def test_a_constant_stays_whatever_the_blur(name):
     x = torch.full((3, 3, 17, 33), 0.7)
     drawn = blur.ROWS[name].draw(Draws(0, range(3)), tuple(x.shape), np.array([0, 0.5, 1]))
     torch.testing.assert_close(blur.ROWS[name].function(x, **drawn), x, atol=1e-5, rtol=0)
+
+
+def test_the_benchmark_has_the_blurs_of_its_names():
+    found = blur.benchmark_kernels()
+    y, x = np.mgrid[-12:13, -12:13]
+    for name, kernel in found.items():
+        pixels = kernel.double().numpy()
+        assert pixels.min() >= 0
+        np.testing.assert_allclose([pixels.sum(), (pixels * x).sum(), (pixels * y).sum()], [1, 0, 0], atol=1e-5)
+        kind, size = name.split("_")
+        if kind == "gaussian":
+            expected = known.gaussian(float(size))
+            middle = pixels[12 - len(expected) // 2 :, 12 - len(expected) // 2 :][: len(expected), : len(expected)]
+            np.testing.assert_allclose(middle, expected, atol=2e-4)
+        else:
+            furthest = np.hypot(x, y)[pixels > 0].max()
+            half = float(size) / (1 if kind == "disk" else 2)
+            assert half - 0.6 < furthest < half + 1.5
+    assert len({kernel.numpy().tobytes() for kernel in found.values()}) == 8
+    for name, kernel in blur.benchmark_kernels().items():
+        assert torch.equal(kernel, found[name])

@@ -133,6 +133,24 @@ class Walk:
         return path / (2 * path.norm(dim=2).amax(1)[:, None, None])
 
 
+def benchmark_kernels() -> dict[str, torch.Tensor]:
+    """The eight blurs that deblurring is measured with: two Gaussians, a disk, and five paths of a shaking hand.
+
+    Returns:
+        Name -> (25, 25) float32 that sums to 1, its centroid at the centre; the number in the name is the Gaussian's standard deviation,
+        the disk's radius, or twice the way from a path's centroid to its furthest place, in pixels.
+
+    >>> list(benchmark_kernels())
+    ['gaussian_1.2', 'gaussian_2', 'disk_3', 'walk_8', 'walk_12', 'walk_16', 'walk_20', 'walk_24']
+    """
+    size, kinds = 25, {"gaussian": [1.2, 2.0], "disk": [3.0], "walk": [8.0, 12.0, 16.0, 20.0, 24.0]}
+    sigma, radius, length = map(torch.tensor, kinds.values())
+    path = length[:, None, None] * Walk()(Draws(0, range(5)), (5, 3, size, size), np.ones(5))
+    made = [gaussian_kernels(sigma, sigma, torch.zeros(2), size), disk_kernels(radius, size), motion_kernels(path, size)]
+    names = [f"{kind}_{number:g}" for kind, sizes in kinds.items() for number in sizes]
+    return dict(zip(names, torch.cat(made), strict=True))
+
+
 def gaussian_blur(x: torch.Tensor, sigma: torch.Tensor, ratio: torch.Tensor, angle: torch.Tensor) -> torch.Tensor:
     """Blur with a Gaussian of ``sigma`` pixels along one axis, ``ratio`` times that across it.
 
