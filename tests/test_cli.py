@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
-from restore_cli import app, base, demo, main, photos
+from restore_cli import app, base, demo, inpaint, main, photos
 from skimage import data
 from typer.testing import CliRunner
 
@@ -126,7 +126,7 @@ def test_version(call):
 
 
 def test_the_choices_are_those_of_the_library():
-    assert [method.value for method in photos.Method] == list(METHODS)
+    assert [method.value for method in inpaint.Method] == list(METHODS)
     assert photos.MAX_SIGMA == MAX_SIGMA
 
 
@@ -154,11 +154,11 @@ def test_the_choices_are_those_of_the_library():
         ("denoise a.png in -o out", "a.png and in/a.png would both be written to out/a.png"),
         ("denoise a.png - -o out", "- stands for one picture"),
         ("dejpeg a.png", "no output is named; expected -o FILE or -o FOLDER"),
-        ("dejpeg a.png -o b.png --quality strong", "--quality is 'strong'; expected auto, or a whole number from 1 to 100"),
-        ("dejpeg a.png -o b.png --quality 0", "--quality is '0'"),
-        ("dejpeg a.png -o b.png --quality 101", "--quality is '101'"),
-        ("dejpeg a.png -o b.png --quality 7.5", "--quality is '7.5'"),
-        ("dejpeg a.png -o b.png --quality -1", "--quality is '-1'"),
+        ("dejpeg a.png -o b.png --jpeg-quality strong", "--jpeg-quality is 'strong'; expected auto, or a whole number from 1 to 100"),
+        ("dejpeg a.png -o b.png --jpeg-quality 0", "--jpeg-quality is '0'"),
+        ("dejpeg a.png -o b.png --jpeg-quality 101", "--jpeg-quality is '101'"),
+        ("dejpeg a.png -o b.png --jpeg-quality 7.5", "--jpeg-quality is '7.5'"),
+        ("dejpeg a.png -o b.png --jpeg-quality -1", "--jpeg-quality is '-1'"),
         ("inpaint a.png -o b.png", "Missing option '--mask'"),
         ("inpaint a.png -o b.png --mask none.png", "no mask none.png; expected a file, or a folder"),
         ("inpaint a.png -o b.png --mask masks/a.png --method magic", "'magic' is not one of 'learned', 'telea', 'ns', 'biharmonic'"),
@@ -281,14 +281,14 @@ def test_dejpeg_hands_its_options_on(folder, call, monkeypatch):
     seen = []
 
     class Listening:
-        def dejpeg(self, picture, *, quality, progress):
-            seen.append(quality)
+        def dejpeg(self, picture, *, jpeg_quality, progress):
+            seen.append(jpeg_quality)
             progress(1.0)
             return picture
 
     monkeypatch.setattr(photos, "make_restorer", lambda *words, tasks: seen.append((*words, tasks)) or Listening())
     words = ("dejpeg", "in/sub/b.JPG", "--device", "cpu", "--precision", "bf16", "--runtime", "torch", "--weights", "mine", "-q")
-    assert call(*words, "-o", "b.jpg", "--quality", "12") == (0, b"", [])
+    assert call(*words, "-o", "b.jpg", "--jpeg-quality", "12") == (0, b"", [])
     assert call("dejpeg", "in/sub/b.JPG", "-o", "c.jpg", "-q") == (0, b"", [])
     assert seen[:2] == [("cpu", base.Precision.bf16, base.Engine.torch, {"dejpeg": "mine"}), 12]
     assert seen[2:] == [("auto", base.Precision.auto, base.Engine.auto, {"dejpeg": ""}), "auto"]
@@ -317,7 +317,7 @@ def test_dejpeg_says_the_quality_and_leaves_what_has_no_traces(folder, call, tin
     blind = read("out/decoded.png").pixels
     assert (blind != read("in/decoded.png").pixels).any()
     assert quality_of_tables(read("out/strong.jpg").coding.tables) == 95
-    assert call("dejpeg", "in/decoded.png", "-o", "told.png", "--quality", "20")[0] == 0
+    assert call("dejpeg", "in/decoded.png", "-o", "told.png", "--jpeg-quality", "20")[0] == 0
     assert (read("told.png").pixels != blind).any()
 
 

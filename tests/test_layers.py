@@ -27,7 +27,21 @@ SIDEWAYS = {
     "nn": ["reach", "arithmetic", "convolution", "layers", "pooling", "filling", "blocks", "manual"],
     "filters": ["base", "kernels", "options", "array", "tensor"],
     "data": ["photographs", "crops", "labelled", "resident", "workers"],
-    "degrade": ["base", "blur", "tone", "noise", "sampling", "jpeg", "codec", "surface", "damage", "table", "composition", "arrays"],
+    "degrade": [
+        "base",
+        "blur",
+        "tone",
+        "noise",
+        "camera",
+        "sampling",
+        "jpeg",
+        "codec",
+        "surface",
+        "damage",
+        "table",
+        "composition",
+        "arrays",
+    ],
     "masks": ["base", "lines", "cracks", "shapes", "marks", "lama", "files", "draw", "bank"],
     "losses": ["base", "distance", "structural", "frequency", "variation", "perceptual", "adversarial", "segmentation", "classification"],
     "training": [
@@ -36,6 +50,7 @@ SIDEWAYS = {
         "log",
         "denoise",
         "dejpeg",
+        "camera",
         "inpaint",
         "classify",
         "imitate",
@@ -47,10 +62,12 @@ SIDEWAYS = {
         "engine",
         "evaluation",
     ],
-    "runtime": ["cache", "eager", "compiled"],
+    "runtime": ["cache", "ensemble", "eager", "compiled"],
+    "tasks": ["crops", "inpaint"],
     "restore_cli": [
         "base",
         "photos",
+        "inpaint",
         "demo",
         "classify",
         "explain",
@@ -76,7 +93,7 @@ HOMES = {
 }
 """Heavy package -> the modules that may import it at their level; others do so inside a function, where it is needed."""
 MANY_PARAMETERS = dict.fromkeys(
-    ["photos.inpaint", "photos.denoise", "photos.dejpeg", "explain.explain", "filters.filter", "degrade.degrade"],
+    ["inpaint.inpaint", "photos.denoise", "photos.dejpeg", "explain.explain", "filters.filter", "degrade.degrade"],
     "typer makes each option of a command a parameter",
 )
 BANNED = {"utils", "helpers", "common", "misc"}

@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from restore_cli import backbones, classify, degrade, demo, evaluate, explain, filters, models, photos, train, web
+from restore_cli import backbones, classify, degrade, demo, evaluate, explain, filters, inpaint, models, photos, train, web
 from restore_cli.base import say
 
 __all__ = ["app", "main"]
@@ -45,7 +45,7 @@ def _version(*, on: bool) -> None:
 
 for command in (
     demo.demo,
-    photos.inpaint,
+    inpaint.inpaint,
     photos.denoise,
     photos.dejpeg,
     classify.classify,

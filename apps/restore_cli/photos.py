@@ -1,8 +1,6 @@
-"""`restore inpaint`, `restore denoise` and `restore dejpeg`: photographs in, restored photographs out."""
+"""`restore denoise` and `restore dejpeg`: photographs in, restored photographs out."""
 
-import os
 import warnings
-from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -31,65 +29,6 @@ if TYPE_CHECKING:
     from restore.batch import Job, Progress
     from restore.image import Picture
     from restore_cli.base import Repair
-
-
-class Method(Enum):
-    """How holes are filled."""
-
-    learned = "learned"
-    telea = "telea"
-    ns = "ns"
-    biharmonic = "biharmonic"
-
-
-def inpaint(  # noqa: PLR0913 - one parameter for each option
-    photos: Photos,
-    *,
-    mask: Annotated[
-        str,
-        typer.Option("--mask", metavar="FILE|DIR", help="White where to repair: one for all, or a folder with the photographs' names."),
-    ],
-    out: Out = "",
-    method: Annotated[Method, typer.Option("--method", help="The network, or a classical method.")] = Method.learned,
-    texture: Annotated[
-        bool, typer.Option("--texture/--no-texture", help="Texture copied from the photograph into wide holes that the network filled.")
-    ] = True,
-    seed: Annotated[int, typer.Option("--seed", min=0, help="Same seed, same texture.")] = 0,
-    weights: Weight = "",
-    on_exists: Exists = OnExists.fail,
-    device: Device = "auto",
-    precision: Arithmetic = Precision.auto,
-    runtime: RunBy = Engine.auto,
-    max_pixels: MaxPixels = None,
-    quiet: Quiet = False,
-) -> None:
-    """Fill what a mask marks: scratches, text, stains, things.
-
-    Everything outside the mask stays as it was, bit for bit where the format is lossless.
-    """
-    if not os.path.exists(mask):
-        raise WrongCall(f"no mask {mask}; expected a file, or a folder of masks with the photographs' names")
-    from restore import masks
-    from restore.batch import Partners
-    from restore.image import ImageWarning
-
-    work = make_plan(photos, out, on_exists=on_exists, exclude=[mask])
-    partners = Partners(mask) if os.path.isdir(mask) else None
-    if partners and any(job.source is None for job in work.jobs):
-        raise WrongCall(f"mask {mask} is a folder; expected a file for a picture from standard input")
-
-    def prepare() -> "Repair":
-        restorer = make_restorer(device, precision, runtime, tasks={"inpaint": weights} if method is Method.learned else {})
-
-        def repair(picture: "Picture", job: "Job", progress: "Progress") -> "Picture":
-            holes = masks.load(partners.find(job.name) if partners else mask, picture.shape)
-            if not holes.any():
-                warnings.warn("the mask marks nothing; the photograph is written as it was", ImageWarning, stacklevel=2)
-            return restorer.inpaint(picture, holes, method=method.value, texture=texture, seed=seed, progress=progress)
-
-        return repair
-
-    carry_out(work, prepare, max_pixels=max_pixels, quiet=quiet)
 
 
 def denoise(  # noqa: PLR0913 - one parameter for each option
@@ -123,10 +62,10 @@ def dejpeg(  # noqa: PLR0913 - one parameter for each option
     photos: Photos,
     *,
     out: Out = "",
-    quality: Annotated[
+    jpeg_quality: Annotated[
         str,
         typer.Option(
-            "--quality",
+            "--jpeg-quality",
             metavar="auto|Q",
             help="JPEG quality of the photograph, 1 to 100: the lower, the stronger the repair. auto: as strong as the photograph needs.",
         ),
@@ -144,11 +83,11 @@ def dejpeg(  # noqa: PLR0913 - one parameter for each option
     A JPEG is written at quality 95 without chroma subsampling, as its own tables would damage it anew. With auto, the quality that is
     found is printed, and a photograph without traces of JPEG, or of a quality above 90, is written as it was.
     """
-    strength = read_quality(quality)
+    strength = read_jpeg_quality(jpeg_quality)
     work, remarks = make_plan(photos, out, on_exists=on_exists), dict[Path | None, str]()
 
     def prepare() -> "Repair":
-        from restore.estimate import jpeg_quality
+        from restore import estimate
         from restore.image import ImageWarning
         from restore.tasks.dejpeg import FINEST
 
@@ -156,20 +95,20 @@ def dejpeg(  # noqa: PLR0913 - one parameter for each option
 
         def repair(picture: "Picture", job: "Job", progress: "Progress") -> "Picture":
             if strength is None:
-                found = jpeg_quality(picture)
+                found = estimate.jpeg_quality(picture)
                 if found is None or found > FINEST:
                     why = "it shows no traces of JPEG" if found is None else f"its JPEG quality, {found}, leaves nothing to gain"
                     warnings.warn(f"{why}; the photograph is written as it was", ImageWarning, stacklevel=2)
                     return picture
                 remarks[job.source] = f"JPEG quality {found}"
-            return restorer.dejpeg(picture, quality=strength or quality, progress=progress)
+            return restorer.dejpeg(picture, jpeg_quality=strength or jpeg_quality, progress=progress)
 
         return repair
 
     carry_out(work, prepare, max_pixels=max_pixels, quiet=quiet, remarks=remarks)
 
 
-def read_quality(text: str) -> int | None:
+def read_jpeg_quality(text: str) -> int | None:
     """Read the JPEG quality; None is "auto".
 
     Raises:
@@ -178,7 +117,7 @@ def read_quality(text: str) -> int | None:
     if text == "auto":
         return None
     if not (text.isdecimal() and 1 <= int(text) <= 100):
-        raise WrongCall(f"--quality is {text!r}; expected auto, or a whole number from 1 to 100")
+        raise WrongCall(f"--jpeg-quality is {text!r}; expected auto, or a whole number from 1 to 100")
     return int(text)
 
 

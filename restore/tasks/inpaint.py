@@ -3,10 +3,8 @@
 The cost follows the holes and not the picture: crops are cut from the picture's own samples, and only what lies in a hole is written.
 """
 
-from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import partial
-from typing import NamedTuple
 
 import cv2
 import numpy as np
@@ -14,12 +12,9 @@ import numpy as np
 from restore import exemplar, masks
 from restore.image import from_float, to_float, to_linear, to_srgb
 from restore.runtime import Runtime
+from restore.tasks.crops import BLOCK, MIN_TILE, Box, in_order, plan, thick
 from restore.tiling import crop_to, is_out_of_memory, pad_to
 
-CONTEXT = 32
-"""Known pixels around a thin hole that its crop shows, at least."""
-CALL = 96 * 96
-"""What a crop costs besides its pixels, in pixels."""
 RADIUS = 3
 """Neighbourhood of the classical methods of OpenCV, in pixels."""
 THICK = 128
@@ -27,36 +22,12 @@ THICK = 128
 0.9 dB in the holes, and objects went on further into them."""
 RIM = 16
 """Width of the rim of a thick hole that is filled at full resolution, in pixels."""
-BLOCK = 8
-"""Thick holes are looked for in blocks of so many pixels."""
 WIDE = 2 * BLOCK
 """Holes thicker than this are looked at for texture, in pixels; ``restore.exemplar.share`` says where they take it."""
 SURROUNDINGS = (128, 512)
 """Pixels around a wide hole that texture is copied from, least and most; between them twice the hole's thickness."""
-MIN_TILE = 64
-"""Crops do not shrink below this when memory runs out."""
-
 Fill = Callable[[np.ndarray, np.ndarray], np.ndarray]
 """(window (h, w, C) float32, its holes (h, w) bool) -> the window with its holes filled."""
-
-
-class Box(NamedTuple):
-    """A rectangle of pixels; right and bottom are outside it."""
-
-    top: int
-    left: int
-    bottom: int
-    right: int
-
-    @property
-    def slices(self) -> tuple[slice, slice]:
-        """To index an array (H, W, ...) with."""
-        return slice(self.top, self.bottom), slice(self.left, self.right)
-
-    @property
-    def sides(self) -> tuple[int, int]:
-        """Height and width."""
-        return self.bottom - self.top, self.right - self.left
 
 
 def inpaint(
@@ -104,7 +75,7 @@ def inpaint(
         try:
             again = partial(inpaint, runtime=runtime, method=method, tile=tile, linear=linear, texture=None)
             _fill_thick(result, holes, again, thickest=_thickest(method, tile, holes.shape))
-            for core, window in _in_order(plan(holes, tile=tile, multiple_of=multiple_of), holes):
+            for core, window in in_order(plan(holes, tile=tile, multiple_of=multiple_of), holes):
                 _repair(result, holes, core, window, fill, linear=linear)
                 if progress and holes.any():
                     progress(1 - int(np.count_nonzero(holes)) / total)
@@ -121,117 +92,6 @@ def inpaint(
     return result
 
 
-def plan(holes: np.ndarray, *, tile: int, multiple_of: int = 1) -> list[tuple[Box, Box]]:
-    """Cut holes into crops: near ones share one, far ones have their own, long ones are split.
-
-    Boxes are cut in two, along empty rows or columns where there are any, until their windows fit ``tile`` and no cut between holes is
-    worth another crop (after Nagy, Seth 1984, the XY cut). A window shows twice the width of its thickest hole around the box,
-    at least ``CONTEXT`` pixels and at most a quarter of ``tile``.
-
-    Args:
-        holes: (H, W) bool.
-        tile: Largest side of a window, in pixels; never under eight times ``multiple_of``.
-        multiple_of: Windows begin and end at multiples of this, or at the picture's edge.
-
-    Returns:
-        Pairs (core, window); each hole pixel lies in exactly one core.
-
-    >>> holes = np.zeros((1000, 1000), bool); holes[10:12, 10:12] = holes[10:12, 20:22] = holes[900, 900] = True
-    >>> [core for core, _ in plan(holes, tile=256)]
-    [Box(top=900, left=900, bottom=901, right=901), Box(top=10, left=10, bottom=12, right=22)]
-    """
-    tile = max(tile, MIN_TILE, 8 * multiple_of)
-    found: list[tuple[Box, Box]] = []
-    boxes = [Box(0, 0, *holes.shape)]
-    while boxes:
-        box = _tighten(holes, boxes.pop())
-        if box is None:
-            continue
-        window = _window(holes, box, tile, multiple_of)
-        if window is None:
-            boxes += _halve(holes, box)
-            continue
-        parts = [_tighten(holes, part) or part for part in _part(holes, box)]
-        windows = [_window(holes, part, tile, multiple_of) or window for part in parts]
-        if parts and sum(map(_price, windows)) < _price(window):
-            boxes += parts
-        else:
-            found.append((box, window))
-    return found
-
-
-def _tighten(holes: np.ndarray, box: Box) -> Box | None:
-    """The smallest box around the holes in ``box``."""
-    rows, columns = (np.flatnonzero(np.any(holes[box.slices], axis)) for axis in (1, 0))
-    if not len(rows):
-        return None
-    return Box(box.top + int(rows[0]), box.left + int(columns[0]), box.top + int(rows[-1]) + 1, box.left + int(columns[-1]) + 1)
-
-
-def _window(holes: np.ndarray, box: Box, tile: int, multiple_of: int) -> Box | None:
-    """``box`` with its context, within the picture; None if that is larger than ``tile``."""
-    least, most = min(CONTEXT, tile // 4), tile // 4
-    for measure in (lambda: least, lambda: int(np.clip(2 * _thickness(holes[box.slices]), least, most))):  # the cheap test comes first
-        context = measure()
-        window = Box(
-            max(0, box.top - context) // multiple_of * multiple_of,
-            max(0, box.left - context) // multiple_of * multiple_of,
-            min(holes.shape[0], -(-(box.bottom + context) // multiple_of) * multiple_of),
-            min(holes.shape[1], -(-(box.right + context) // multiple_of) * multiple_of),
-        )
-        if max(window.sides) > tile:
-            return None
-    return window
-
-
-def _thickness(holes: np.ndarray) -> float:
-    """Width of the thickest hole, in pixels."""
-    distance = cv2.distanceTransform(np.pad(holes, 1).astype(np.uint8), cv2.DIST_L2, 3)
-    return 2 * float(distance.max())
-
-
-def _price(window: Box) -> int:
-    return window.sides[0] * window.sides[1] + CALL
-
-
-def _halve(holes: np.ndarray, box: Box) -> list[Box]:
-    """Cut across the longer side: at the empty row or column nearest to the middle, else in the middle."""
-    axis = int(box.sides[1] > box.sides[0])
-    full = np.any(holes[box.slices], 1 - axis)
-    middle = len(full) // 2
-    empty = np.flatnonzero(~full[middle // 2 : middle + middle // 2]) + middle // 2
-    return _cut(box, axis, int(empty[np.abs(empty - middle).argmin()]) if len(empty) else middle)
-
-
-def _part(holes: np.ndarray, box: Box) -> list[Box]:
-    """Cut along the middle of the widest band of empty rows or columns; nothing where there is none."""
-    widest, where = 0, (0, 0)
-    for axis in (0, 1):
-        full = np.flatnonzero(np.any(holes[box.slices], 1 - axis))
-        gaps = np.diff(full)
-        if len(gaps) and gaps.max() - 1 > widest:
-            widest, where = gaps.max() - 1, (axis, int(full[gaps.argmax()]) + 1)
-    return _cut(box, *where) if widest else []
-
-
-def _cut(box: Box, axis: int, at: int) -> list[Box]:
-    """Two boxes: the first ``at`` rows (axis 0) or columns (axis 1), and the rest."""
-    if axis == 0:
-        return [box._replace(bottom=box.top + at), box._replace(top=box.top + at)]
-    return [box._replace(right=box.left + at), box._replace(left=box.left + at)]
-
-
-def _in_order(crops: list[tuple[Box, Box]], holes: np.ndarray) -> Iterator[tuple[Box, Box]]:
-    """Those that show most first; one that shows nothing known waits until its neighbours are filled."""
-    waiting = deque(sorted(crops, key=lambda crop: holes[crop[1].slices].mean()))
-    while waiting:
-        core, window = waiting.popleft()
-        if holes[window.slices].all():
-            waiting.append((core, window))
-        else:
-            yield core, window
-
-
 def _fill_thick(result: np.ndarray, holes: np.ndarray, again: Callable[[np.ndarray, np.ndarray], np.ndarray], *, thickest: int) -> None:
     """Fill the inside of holes thicker than ``thickest`` pixels from a fill at half the resolution, and take it off ``holes``.
 
@@ -243,8 +103,8 @@ def _fill_thick(result: np.ndarray, holes: np.ndarray, again: Callable[[np.ndarr
         again: Fills a smaller picture with holes.
         thickest: The thickness that is left as it is.
     """
-    for thickness, box in list(_thick(holes, thickest)):
-        window = _around(box, min(max(holes.shape), thickness), holes.shape)
+    for thickness, box in list(thick(holes, thickest)):
+        window = box.grown(thickness, holes.shape)
         crop, unknown = result[window.slices], holes[window.slices]
         filled = again(*_half(crop, unknown))
         inside = cv2.distanceTransform(unknown.astype(np.uint8), cv2.DIST_L2, 3) > RIM
@@ -253,39 +113,22 @@ def _fill_thick(result: np.ndarray, holes: np.ndarray, again: Callable[[np.ndarr
         unknown[inside] = False
 
 
-def _thick(holes: np.ndarray, thickest: int) -> Iterator[tuple[int, Box]]:
-    """Connected holes thicker than ``thickest`` pixels: their thickness and their box, to ``BLOCK`` pixels."""
-    height, width = holes.shape
-    grid = cv2.resize(holes.view(np.uint8), (-(-width // BLOCK), -(-height // BLOCK)), interpolation=cv2.INTER_AREA)
-    thickness = 2 * BLOCK * np.minimum(cv2.distanceTransform(grid, cv2.DIST_L2, 3), max(grid.shape))
-    _, parts, places, _ = cv2.connectedComponentsWithStats(grid)
-    for part in np.unique(parts[thickness > thickest]):
-        left, top, across, down = (int(BLOCK * number) for number in places[part][:4])
-        yield int(thickness[parts == part].max()), Box(top, left, top + down, left + across)
-
-
-def _around(box: Box, pixels: int, shape: tuple[int, ...]) -> Box:
-    """``box`` with so many pixels around it, within the picture."""
-    top, left, bottom, right = box
-    return Box(max(0, top - pixels), max(0, left - pixels), min(shape[0], bottom + pixels), min(shape[1], right + pixels))
-
-
 def _copy_texture(result: np.ndarray, holes: np.ndarray, *, linear: bool, seed: int) -> None:
     """Give the wide ones of the filled ``holes`` (H, W) of ``result`` (H, W, C) texture; near ones share a window."""
     least, most = SURROUNDINGS
     crops: list[tuple[Box, Box]] = []
-    for thickness, box in _thick(holes, WIDE):
-        core, window = _around(box, BLOCK, holes.shape), _around(box, int(np.clip(2 * thickness, least, most)), holes.shape)
+    for thickness, box in thick(holes, WIDE):
+        core, window = box.grown(BLOCK, holes.shape), box.grown(int(np.clip(2 * thickness, least, most)), holes.shape)
         for other in crops.copy():
-            union = _union(window, other[1])
+            union = window.joined(other[1])
             if np.prod(union.sides) <= min(exemplar.LIMIT, np.prod(window.sides) + np.prod(other[1].sides)):
-                core, window = _union(core, other[0]), union
+                core, window = core.joined(other[0]), union
                 crops.remove(other)
         crops.append((core, window))
     for core, window in crops:
         crop, unknown = result[window.slices], holes[window.slices]
         share = np.zeros(window.sides, np.float32)
-        inner = Box(core.top - window.top, core.left - window.left, core.bottom - window.top, core.right - window.left)
+        inner = core.within(window)
         share[inner.slices] = exemplar.share(unknown)[inner.slices]
         x = to_float(crop)
         x = to_srgb(x) if linear else x
@@ -295,10 +138,6 @@ def _copy_texture(result: np.ndarray, holes: np.ndarray, *, linear: bool, seed: 
         y = x + share[..., None] * (y - x)
         written = share > 0
         crop[written] = from_float(to_linear(y) if linear else y, result.dtype)[written]
-
-
-def _union(one: Box, other: Box) -> Box:
-    return Box(min(one.top, other.top), min(one.left, other.left), max(one.bottom, other.bottom), max(one.right, other.right))
 
 
 def _thickest(method: str, tile: int, shape: tuple[int, ...]) -> int:
@@ -327,7 +166,7 @@ def _repair(result: np.ndarray, holes: np.ndarray, core: Box, window: Box, fill:
     filled = fill(x, unknown)
     filled = from_float(to_linear(filled) if linear else filled, result.dtype)
     written = np.zeros_like(unknown)
-    inner = Box(core.top - window.top, core.left - window.left, core.bottom - window.top, core.right - window.left)
+    inner = core.within(window)
     written[inner.slices] = unknown[inner.slices]
     crop[written] = filled[written]
     unknown[written] = False
