@@ -50,6 +50,7 @@ SIDEWAYS = {
         "log",
         "denoise",
         "dejpeg",
+        "deblur",
         "camera",
         "inpaint",
         "classify",

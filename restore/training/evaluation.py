@@ -15,6 +15,7 @@ from restore.data.photographs import attempt, survey
 from restore.runtime import pick_device
 from restore.training.base import Batch, Objective, Photographs
 from restore.training.classify import Classify, chunks
+from restore.training.deblur import Deblur
 from restore.training.dejpeg import Dejpeg
 from restore.training.denoise import Denoise
 from restore.training.imitate import Imitate
@@ -23,7 +24,9 @@ from restore.training.recipes import RECIPES
 from restore.training.repair import Repair
 from restore.training.segment import Segment
 
-OBJECTIVES: dict[str, type] = {objective.task: objective for objective in (Denoise, Dejpeg, Inpaint, Imitate, Classify, Repair, Segment)}
+OBJECTIVES: dict[str, type] = {
+    objective.task: objective for objective in (Denoise, Dejpeg, Deblur, Inpaint, Imitate, Classify, Repair, Segment)
+}
 """Task -> the objective that its networks are trained with."""
 
 Say = Callable[[str], None]

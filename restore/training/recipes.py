@@ -3,8 +3,10 @@
 from collections.abc import Callable
 from dataclasses import replace
 
+from restore.training.camera import DenoiseCamera
 from restore.training.classify import Classify
 from restore.training.config import Config
+from restore.training.deblur import Deblur
 from restore.training.dejpeg import Dejpeg
 from restore.training.denoise import Denoise
 from restore.training.imitate import Imitate
@@ -24,6 +26,21 @@ def denoise() -> Config:
     return Config(network="restoration", options=RESTORATION, objective=Denoise(), steps=30_000, decay=0.7)
 
 
+def denoise_camera() -> Config:
+    """Denoiser of photographs as cameras write them: demosaicked, curved, sharpened, JPEG; blind or told the level; from the denoiser.
+
+    ``restore train denoise-camera --data DIR --out RUN --set start=weights/denoise.safetensors``.
+    """
+    return Config(
+        network="restoration",
+        options=RESTORATION,
+        objective=DenoiseCamera(),
+        steps=20_000,
+        decay=0.7,
+        crop=128,
+    )
+
+
 def dejpeg() -> Config:
     """JPEG restorer of any quality, told or not; colour and grey, single and double files.
 
@@ -40,6 +57,14 @@ def dejpeg() -> Config:
         crop=128,
         tier="1",
     )
+
+
+def deblur() -> Config:
+    """Deblurrer of Gaussians, disks and shaken hands, told how wide they are or not.
+
+    ``restore train deblur --data DIR --out RUN --set start=RUN1/weights.safetensors``, RUN1 a denoiser of the same network.
+    """
+    return Config(network="restoration", options=RESTORATION, objective=Deblur(), steps=30_000, decay=0.4, crop=96)
 
 
 def inpaint_thin() -> Config:
@@ -208,7 +233,9 @@ def squeezenet_cifar10() -> Config:
 
 RECIPES: dict[str, Callable[[], Config]] = {
     "denoise": denoise,
+    "denoise-camera": denoise_camera,
     "dejpeg": dejpeg,
+    "deblur": deblur,
     "inpaint-thin": inpaint_thin,
     "inpaint": inpaint,
     "inpaint-gan": inpaint_gan,
