@@ -1,0 +1,222 @@
+"""The objective of the denoiser for photographs as cameras write them: noise that light, colour, sharpening and JPEG have formed."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import nn
+
+from restore import degrade, losses
+from restore.degrade.base import numbers
+from restore.degrade.blur import blur
+from restore.degrade.camera import Camera, sharpening, smoothed
+from restore.degrade.noise import Crosstalk, Gains
+from restore.degrade.sampling import resampling
+from restore.degrade.tone import luma
+from restore.draws import Draws
+from restore.training.base import Batch, Photographs, Reading, Source, check_range, psnr
+from restore.training.dejpeg import UNIT, shrink
+
+
+class Case(NamedTuple):
+    """A camera, and what it does to a held-out picture.
+
+    Attributes:
+        shot: Standard deviation of the photon noise at the sensor's white, in 8-bit units; 0: there is no noise at all.
+        quality: Of the JPEG file, 4:2:0; 0: none is written.
+        interpolation: The place in ``degrade.camera.INTERPOLATIONS``.
+        smooth: How widely the camera smooths noise, in pixels: that of brightness; that of colour three times as much.
+        told: Whether the network hears of the level.
+    """
+
+    shot: float
+    quality: int
+    interpolation: int = 2
+    smooth: float = 0.1
+    told: bool = False
+
+
+CASES = {
+    "low": Case(5, 95),
+    "medium": Case(12, 92),
+    "high": Case(28, 90),
+    "high_told": Case(28, 90, told=True),
+    "smooth": Case(28, 85, interpolation=1, smooth=0.6),
+    "clean": Case(0, 0),
+}
+"""What is measured: low, medium and high ISO, and pictures without noise."""
+SLOPE, OFFSET, SPREAD = 2.18, 1.2, 0.26
+"""Logarithm of the variance of reading, from that of the photons at white, and its deviation: Brooks et al. 2019, of phones."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class DenoiseCamera(Photographs):
+    """Remove the noise of cameras, of a level that is told or not.
+
+    The level that the network is given is the standard deviation of what was added to a crop, before JPEG, in 8-bit units / 255; 0 says
+    nothing. Crops become smaller than what is drawn, by the lowest factor by which cameras shrink.
+
+    Attributes:
+        shot: Lowest and highest photon noise at the sensor's white, in 8-bit units; its logarithm is drawn evenly.
+        contrast: Lowest and highest slope of the tone curve.
+        shrink: Lowest and highest factor by which cameras shrink, above 0.
+        shrunk: Share of the crops that are, with their noise.
+        smooth: Share of the crops whose noise the camera smooths.
+        sharp: Share of the crops that it sharpens.
+        coded: Share of the crops that are JPEG files.
+        quality: Their lowest and highest quality.
+        white: Share of the crops that have white noise instead, up to a deviation of 50.
+        untouched: Share of the crops without noise.
+        grey: Share of the crops that lose their colours, noise included.
+        told: Share of the crops whose level the network hears of.
+
+    Raises:
+        ValueError: A number is not within its bounds.
+    """
+
+    task = "denoise"
+    score = "gain"
+    shot: tuple[float, float] = (1.5, 32.0)
+    contrast: tuple[float, float] = (1.0, 1.5)
+    shrink: tuple[float, float] = (0.5, 1.0)
+    shrunk: float = 0.35
+    smooth: float = 0.4
+    sharp: float = 0.3
+    coded: float = 0.7
+    quality: tuple[float, float] = (70.0, 98.0)
+    white: float = 0.1
+    untouched: float = 0.04
+    grey: float = 0.08
+    told: float = 0.4
+
+    def __post_init__(self) -> None:
+        check_range("objective.shot", self.shot, 255)
+        check_range("objective.contrast", self.contrast, 4)
+        check_range("objective.shrink", self.shrink, 1)
+        check_range("objective.quality", self.quality, 100)
+        for name in ("shrunk", "smooth", "sharp", "coded", "white", "untouched", "grey", "told"):
+            check_range(f"objective.{name}", (getattr(self, name), getattr(self, name)), 1)
+        for name in ("shot", "contrast", "shrink"):
+            if not getattr(self, name)[0] > 0:
+                raise ValueError(f"objective.{name} starts at {getattr(self, name)[0]:g}; expected a number above 0")
+
+    def read(self, reading: Reading) -> tuple[Source, list[Batch]]:
+        """As ``Photographs.read``; what is held out is shrunk to 0.6, which leaves hardly any noise of its own."""
+        crops, held_out = reading.photographs(self.pictures)
+        small = (shrink(photograph, 0.6) for photograph in held_out)
+        return crops, [batch for photograph in small for batch in self.questions(photograph, self.side)]
+
+    def draw(self, clean: torch.Tensor, draws: Draws) -> Batch:
+        """Take crops with a drawn camera each, and do to them what cameras and phones do before they write a file."""
+        camera, normal = self.cameras(draws), draws.normal(*clean.shape[1:])
+        white = degrade.gaussian_noise(clean, numbers(draws.uniform(0, 50), draws), normal)
+        noisy = torch.where(self.some(draws, self.white), white, camera.expose(clean, normal))
+        noisy = torch.where(self.some(draws, self.untouched), clean, noisy)
+        both = self.resized(torch.cat([clean, noisy], 1), draws)  # (N, 6, S, S)
+        grey = self.some(draws, self.grey)
+        clean, noisy = (torch.where(grey, luma(x).expand_as(x), x) for x in both.split(3, 1))
+        brightness, spread = draws.uniform(0.1, 0.8), draws.uniform(0.1, 2.0)
+        noise = smoothed(noisy - clean, numbers(brightness, draws), numbers(np.maximum(brightness, spread), draws))
+        noise = torch.where(self.some(draws, self.smooth), noise, noisy - clean)
+        kernels = sharpening(numbers(draws.uniform(0, 0.8), draws), numbers(draws.uniform(0.5, 1.5), draws))
+        both, sharp = torch.cat([clean, noise], 1), self.some(draws, self.sharp)
+        clean, noise = torch.where(sharp, blur(both, kernels), both).split(3, 1)
+        clean = clean.clamp(0, 1)
+        noisy = degrade.quantize(clean + noise)
+        level = (noisy - clean).square().mean((1, 2, 3)).sqrt()
+        coded, quality = self.some(draws, self.coded).flatten(), numbers(draws.uniform(*self.quality), draws)
+        subsampling = numbers(np.where(draws.uniform() < 0.7, 2, 0), draws)
+        if coded.any():
+            noisy[coded] = degrade.jpeg(noisy[coded], quality[coded], subsampling=subsampling[coded])
+        return {"clean": clean, "noisy": noisy, "level": torch.where(self.some(draws, self.told).flatten(), level, 0)}
+
+    def cameras(self, draws: Draws) -> Camera:
+        """A camera for each crop."""
+        shape, severity = (len(draws), 3, 1, 1), np.zeros(len(draws))
+        shot = np.exp(draws.uniform(*np.log(self.shot)))
+        spread = draws.uniform(-1, 1) * SPREAD * 3**0.5
+        return Camera(
+            shot=numbers(shot, draws),
+            read=numbers(reading_noise(shot, spread), draws),
+            gains=Gains()(draws, shape, severity),
+            crosstalk=Crosstalk()(draws, shape, severity),
+            phase=numbers(draws.integers(4), draws),
+            interpolation=numbers(draws.integers(3), draws),
+            contrast=numbers(draws.uniform(*self.contrast), draws),
+        )
+
+    def resized(self, x: torch.Tensor, draws: Draws) -> torch.Tensor:
+        """Make pictures (N, C, S, S) of crops (N, C, K, K), S the lowest factor times K: shrunken ones of squares of S / factor."""
+        crop = x.shape[-1]
+        side = max(UNIT, int(crop * self.shrink[0]) // UNIT * UNIT)
+        factor, chosen = draws.uniform(*self.shrink), draws.uniform() < self.shrunk
+        source = numbers(np.where(chosen, np.rint(side / factor).clip(max=crop), side), draws)
+        kind = numbers(draws.integers(3), draws)  # area, bilinear or bicubic
+        matrix = resampling(source, torch.full_like(source, side), kind, (side, crop))[:, None]  # (N, 1, S, K)
+        return matrix @ x @ matrix.mT
+
+    @staticmethod
+    def some(draws: Draws, share: float) -> torch.Tensor:
+        """Choose a share of the samples: (N, 1, 1, 1) bool."""
+        return torch.from_numpy(draws.uniform() < share).to(draws.device)[:, None, None, None]
+
+    def loss(self, network: nn.Module, batch: Batch) -> torch.Tensor:
+        """Charbonnier distance to the clean crop."""
+        return losses.charbonnier(network(batch["noisy"], batch["level"]).float(), batch["clean"])
+
+    def validate(self, network: nn.Module, batches: Iterable[Batch]) -> dict[str, float]:
+        """Mean PSNR at low, medium and high ISO and of clean pictures; and the mean gain over the noisy ones."""
+        scores, gains = {}, []
+        for name, case in CASES.items():
+            values = []
+            for number, clean in enumerate(batch["clean"] for batch in batches):
+                noisy, level = take(clean, case, number)
+                values.append(psnr(degrade.quantize(network(noisy, level if case.told else 0.0).float()), clean))
+                if case.shot:
+                    gains.append(values[-1] - psnr(noisy, clean))
+            scores[f"psnr_{name}"] = float(np.mean(values))
+        return {**scores, "gain": float(np.mean(gains))}
+
+    def show(self, network: nn.Module, batch: Batch, number: int) -> dict[str, torch.Tensor]:
+        """A picture of high ISO, denoised, and as it was."""
+        noisy, _ = take(batch["clean"], CASES["high"], number)
+        return {"high ISO": noisy, "denoised": network(noisy, 0.0).float(), "clean": batch["clean"]}
+
+
+def reading_noise(shot: np.ndarray, spread: np.ndarray | float = 0.0) -> np.ndarray:
+    """Standard deviation of the noise of reading that goes with a photon noise, both in 8-bit units: a camera at some ISO.
+
+    >>> reading_noise(np.array([2.5, 28.0])).round(2)
+    array([0.02, 3.76])
+    """
+    return 255 * np.exp((SLOPE * 2 * np.log(shot / 255) + OFFSET + spread) / 2)
+
+
+def take(clean: torch.Tensor, case: Case, number: int) -> tuple[torch.Tensor, float]:
+    """A picture (1, 3, H, W) as a camera takes it, the same for the same ``number`` on every device; and the noise's deviation / 255.
+
+    >>> take(torch.full((1, 3, 16, 16), 0.5), CASES["clean"], 0)[1]
+    0.0
+    """
+    if not case.shot:
+        return clean, 0.0
+    draws = Draws(round(case.shot), [number])
+    shot = np.array([case.shot])
+    camera = Camera(
+        shot=numbers(shot, draws),
+        read=numbers(reading_noise(shot), draws),
+        gains=numbers(np.array([[2.1, 1.0, 1.7]]), draws),
+        crosstalk=numbers(np.array([[[0.8, 0.15, 0.05], [0.1, 0.75, 0.15], [0.05, 0.2, 0.75]]]), draws),
+        phase=numbers(draws.integers(4), draws),
+        interpolation=numbers(np.array([case.interpolation]), draws),
+        contrast=numbers(np.array([1.25]), draws),
+    )
+    host = clean.cpu()
+    noise = camera.expose(host, draws.normal(*clean.shape[1:])) - host
+    widths = numbers(np.array([case.smooth]), draws)
+    noisy = degrade.quantize(host + smoothed(noise, widths, 3 * widths))
+    level = float((noisy - host).square().mean().sqrt())
+    noisy = degrade.jpeg(noisy, noisy.new_tensor([case.quality])) if case.quality else noisy
+    return noisy.to(clean.device), level
