@@ -18,6 +18,8 @@ from restore.tasks.dejpeg import AUTO, FINEST
 Progress = Callable[[float], None]
 BF16_LOSS = "loss in bf16: PSNR, dB"
 """The score of a weight's manifest that says what bfloat16 costs: the mean over pictures, at the setting where it costs most."""
+QUALITIES = ("fast", "default", "best")
+"""What ``Restorer`` takes as its quality."""
 ALLOWED = 0.02
 """What it may cost where the precision is "auto"."""
 
@@ -36,9 +38,12 @@ class Restorer:
         tile: Largest side in pixels of what a network gets at once; it shrinks by itself when memory runs out.
         weights: Task -> a weight for it instead of its default: a name in ``restore.list_weights()``, or one of your own, such as the
             folder of a training run: see ``restore.weights.find``.
+        quality: "fast": the task's small weight instead of its default, where one is shipped. "best": the mean over a picture's eight
+            turned and mirrored forms, in eight times the time, for the tasks whose ``ensemble`` is set; the others do what they always do.
+            A weight that ``weights`` names is taken whatever the quality.
 
     Raises:
-        ValueError: A device, precision, runtime, tile or task is unknown, not there or out of range.
+        ValueError: A device, precision, runtime, tile, quality or task is unknown, not there or out of range.
 
     >>> import numpy as np
     >>> restorer = Restorer(device="cpu")
@@ -55,18 +60,22 @@ class Restorer:
         runtime: str = "auto",
         tile: int = 512,
         weights: Mapping[str, str | os.PathLike[str]] | None = None,
+        quality: str = "default",
     ) -> None:
         engine, self.device = pick_engine(runtime, device)
         if precision not in ("auto", *PRECISIONS):
             raise ValueError(f"precision {precision!r} is unknown; expected one of auto, {', '.join(PRECISIONS)}")
         self.precision, self._wanted, self._has_bf16 = precision, runtime, precision == "auto" and has_bf16(engine)
+        if quality not in QUALITIES:
+            raise ValueError(f"quality {quality!r} is unknown; expected one of {', '.join(QUALITIES)}")
         if tile < 64:
             raise ValueError(f"tile must be at least 64 pixels, got {tile}")
         for task in weights or {}:
             if task not in TASKS:
                 raise ValueError(f"task {task!r} is unknown; expected one of {', '.join(TASKS)}")
-        self.tile = tile
-        self.weights = {name: str((weights or {}).get(name, task.weight)) for name, task in TASKS.items()}
+        self.tile, self.quality = tile, quality
+        usual = {name: task.fast if quality == "fast" and task.fast else task.weight for name, task in TASKS.items()}
+        self.weights = {name: str(weight) for name, weight in {**usual, **(weights or {})}.items()}
         self._runtimes: dict[str, Runtime] = {}
         self._lock = threading.Lock()
 
@@ -237,7 +246,8 @@ class Restorer:
                 if precision == "auto":
                     is_cheap = entry.scores.get(BF16_LOSS, ALLOWED) < ALLOWED
                     precision = "bf16" if self._has_bf16 and is_cheap else "fp32"
-                self._runtimes[name] = Runtime(network, device=self.device, precision=precision, runtime=self._wanted)
+                ensemble = self.quality == "best" and TASKS[task].ensemble
+                self._runtimes[name] = Runtime(network, device=self.device, precision=precision, runtime=self._wanted, ensemble=ensemble)
             return self._runtimes[name]
 
 

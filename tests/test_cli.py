@@ -73,7 +73,7 @@ class Plain:
 
 @pytest.fixture
 def plain(monkeypatch):
-    monkeypatch.setattr(photos, "make_restorer", lambda device, precision, runtime, *, tasks: Plain())
+    monkeypatch.setattr(photos, "make_restorer", lambda device, precision, runtime, *, tasks, quality: Plain())
 
 
 def test_help_answers_at_once_and_imports_nothing_heavy(folder):
@@ -159,6 +159,11 @@ def test_the_choices_are_those_of_the_library():
         ("dejpeg a.png -o b.png --jpeg-quality 101", "--jpeg-quality is '101'"),
         ("dejpeg a.png -o b.png --jpeg-quality 7.5", "--jpeg-quality is '7.5'"),
         ("dejpeg a.png -o b.png --jpeg-quality -1", "--jpeg-quality is '-1'"),
+        (
+            "dejpeg a.png -o b.png --quality 40",
+            "--quality is '40'; expected fast, default or best; a JPEG file's own quality is dejpeg's --jpeg-quality 40",
+        ),
+        ("denoise a.png -o b.png --quality good", "--quality is 'good'; expected fast, default or best"),
         ("inpaint a.png -o b.png", "Missing option '--mask'"),
         ("inpaint a.png -o b.png --mask none.png", "no mask none.png; expected a file, or a folder"),
         ("inpaint a.png -o b.png --mask masks/a.png --method magic", "'magic' is not one of 'learned', 'telea', 'ns', 'biharmonic'"),
@@ -269,11 +274,11 @@ def test_denoise_hands_its_options_on(folder, call, monkeypatch):
             seen.append(sigma)
             return super().denoise(picture, sigma=sigma, progress=progress)
 
-    monkeypatch.setattr(photos, "make_restorer", lambda *words, tasks: seen.append((*words, tasks)) or Listening())
+    monkeypatch.setattr(photos, "make_restorer", lambda *words, tasks, quality: seen.append((*words, tasks, quality.value)) or Listening())
     assert call("denoise", "a.png", "-o", "b.png", "--sigma", "12.5", "--device", "cpu", "--precision", "bf16", "-q") == (0, b"", [])
     assert call("denoise", "a.png", "-o", "c.png", "-q") == (0, b"", [])
-    assert seen[:2] == [("cpu", base.Precision.bf16, base.Engine.auto, {"denoise": ""}), 12.5]
-    assert seen[2:] == [("auto", base.Precision.auto, base.Engine.auto, {"denoise": ""}), None]
+    assert seen[:2] == [("cpu", base.Precision.bf16, base.Engine.auto, {"denoise": ""}, "default"), 12.5]
+    assert seen[2:] == [("auto", base.Precision.auto, base.Engine.auto, {"denoise": ""}, "default"), None]
     np.testing.assert_array_equal(read("b.png").pixels, 255 - read("a.png").pixels)
 
 
@@ -286,12 +291,12 @@ def test_dejpeg_hands_its_options_on(folder, call, monkeypatch):
             progress(1.0)
             return picture
 
-    monkeypatch.setattr(photos, "make_restorer", lambda *words, tasks: seen.append((*words, tasks)) or Listening())
+    monkeypatch.setattr(photos, "make_restorer", lambda *words, tasks, quality: seen.append((*words, tasks, quality.value)) or Listening())
     words = ("dejpeg", "in/sub/b.JPG", "--device", "cpu", "--precision", "bf16", "--runtime", "torch", "--weights", "mine", "-q")
-    assert call(*words, "-o", "b.jpg", "--jpeg-quality", "12") == (0, b"", [])
+    assert call(*words, "-o", "b.jpg", "--jpeg-quality", "12", "--quality", "best") == (0, b"", [])
     assert call("dejpeg", "in/sub/b.JPG", "-o", "c.jpg", "-q") == (0, b"", [])
-    assert seen[:2] == [("cpu", base.Precision.bf16, base.Engine.torch, {"dejpeg": "mine"}), 12]
-    assert seen[2:] == [("auto", base.Precision.auto, base.Engine.auto, {"dejpeg": ""}), "auto"]
+    assert seen[:2] == [("cpu", base.Precision.bf16, base.Engine.torch, {"dejpeg": "mine"}, "best"), 12]
+    assert seen[2:] == [("auto", base.Precision.auto, base.Engine.auto, {"dejpeg": ""}, "default"), "auto"]
 
 
 def test_dejpeg_says_the_quality_and_leaves_what_has_no_traces(folder, call, tiny_weights):
@@ -351,7 +356,7 @@ def test_on_exists(folder, call, plain):
 
 def test_nothing_left_to_do_loads_nothing(folder, call, monkeypatch):
     picture("out/a.png")
-    monkeypatch.setattr(photos, "make_restorer", lambda *words, tasks: pytest.fail("was called"))
+    monkeypatch.setattr(photos, "make_restorer", lambda *words, tasks, quality: pytest.fail("was called"))
     code, _, _ = call("denoise", "in/a.png", "-o", "out", "--on-exists", "skip")
     assert code == 0
 

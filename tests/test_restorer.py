@@ -1,5 +1,7 @@
 """The Restorer, and the calls of one line."""
 
+import dataclasses
+import functools
 import io
 import subprocess
 import sys
@@ -23,6 +25,12 @@ rng = np.random.default_rng(0)
 PHOTO = rng.integers(0, 256, (40, 50, 3), dtype=np.uint8)
 MASK = np.zeros((40, 50), np.uint8)
 MASK[10:14, 5:40] = 9
+FUNCTIONS = {
+    "inpaint": lambda restorer, image: restorer.inpaint(image, MASK),
+    "denoise": lambda restorer, image: restorer.denoise(image, sigma=20),
+    "dejpeg": lambda restorer, image: restorer.dejpeg(image, jpeg_quality=20),
+    "filter": lambda restorer, image: restorer.filter(image, "bilateral"),
+}
 
 
 @pytest.fixture
@@ -50,12 +58,7 @@ def arrays_of(result: object) -> list[np.ndarray]:
 
 @pytest.mark.parametrize("task", TASKS)
 def test_same_kind_same_result(task: str, small: Restorer, tmp_path: Path) -> None:
-    function = {
-        "inpaint": lambda image: small.inpaint(image, MASK),
-        "denoise": lambda image: small.denoise(image, sigma=20),
-        "dejpeg": lambda image: small.dejpeg(image, jpeg_quality=20),
-        "filter": lambda image: small.filter(image, "bilateral"),
-    }[task]
+    function = functools.partial(FUNCTIONS[task], small)
     expected = function(PHOTO)
     assert (expected != PHOTO).any()
     for name, image in kinds_of(PHOTO, tmp_path).items():
@@ -252,6 +255,27 @@ def test_another_weight(tiny_weights: Path) -> None:
     assert Restorer(device="cpu", weights={"denoise": "mine"}).denoise(PHOTO, sigma=5).shape == PHOTO.shape
 
 
+def test_fast_takes_the_small_weight_where_one_is_shipped(tiny_weights: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(restorer.TASKS, "denoise", dataclasses.replace(TASKS["denoise"], fast="quick"))
+    monkeypatch.setitem(restorer.TASKS, "dejpeg", dataclasses.replace(TASKS["dejpeg"], fast=""))
+    fast = Restorer(device="cpu", quality="fast")
+    assert (fast.weights["denoise"], fast.weights["dejpeg"]) == ("quick", "dejpeg")
+    assert Restorer(device="cpu", quality="fast", weights={"denoise": "mine"}).weights["denoise"] == "mine"
+    assert {Restorer(device="cpu", quality=quality).weights["denoise"] for quality in ("default", "best")} == {"denoise"}
+
+
+def test_fast_weights_are_of_their_task() -> None:
+    shipped = weights.entries()
+    assert [shipped[task.fast].task for task in TASKS.values() if task.fast] == [name for name, task in TASKS.items() if task.fast]
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_best_is_the_mean_over_turns_where_that_makes_sense(task: str, small: Restorer) -> None:
+    function = FUNCTIONS[task]
+    usual, best = (function(Restorer(device="cpu", precision="fp32", quality=quality), PHOTO) for quality in ("default", "best"))
+    assert (usual != best).any() == TASKS[task].ensemble
+
+
 def test_weight_of_another_task(tiny_weights: Path) -> None:
     with pytest.raises(WeightsError, match="weight 'denoise' is for the task 'denoise', not 'inpaint'"):
         Restorer(device="cpu", weights={"inpaint": "denoise"}).inpaint(PHOTO, MASK)
@@ -263,6 +287,7 @@ def test_weight_of_another_task(tiny_weights: Path) -> None:
         ({"device": "tpu"}, "device 'tpu' is not there"),
         ({"precision": "fp1"}, "precision 'fp1' is unknown; expected one of auto, fp32, bf16"),
         ({"runtime": "onnx"}, "runtime 'onnx' is unknown; expected one of auto, torch, openvino"),
+        ({"quality": "good"}, "quality 'good' is unknown; expected one of fast, default, best"),
         ({"tile": 63}, "tile must be at least 64 pixels, got 63"),
         ({"weights": {"colour": "denoise"}}, "task 'colour' is unknown; expected one of inpaint, denoise"),
     ],
@@ -312,7 +337,7 @@ def test_auto_takes_bf16_where_it_is_fast_and_cheap(
         manifest.write_text(manifest.read_text("utf-8").replace("[inpaint]", scores), "utf-8")
     monkeypatch.setattr(compiled, "capabilities", lambda: ["FP32", "BF16"] if has_it else ["FP32"])
     taken = []
-    monkeypatch.setattr(restorer, "Runtime", lambda network, *, device, precision, runtime: taken.append(precision))
+    monkeypatch.setattr(restorer, "Runtime", lambda network, *, device, precision, runtime, ensemble: taken.append(precision))
     Restorer(device="cpu", runtime=runtime).runtime("denoise")
     assert taken == [precision]
 

@@ -44,6 +44,27 @@ class Engine(Enum):
     openvino = "openvino"
 
 
+class Quality(Enum):
+    """How much time a repair may take."""
+
+    fast = "fast"
+    default = "default"
+    best = "best"
+
+
+def read_quality(text: str) -> Quality:
+    """Read what `--quality` says.
+
+    Raises:
+        WrongCall: It names none of the three; a number most likely means the quality of a JPEG file.
+    """
+    try:
+        return Quality(text)
+    except ValueError:
+        hint = f"; a JPEG file's own quality is dejpeg's --jpeg-quality {text}" if text.isdecimal() or text == "auto" else ""
+        raise WrongCall(f"--quality is {text!r}; expected fast, default or best{hint}") from None
+
+
 Photos = Annotated[list[str], typer.Argument(metavar="PHOTOS", help="Files, folders (searched all the way down), or - for standard input.")]
 Out = Annotated[
     str,
@@ -64,6 +85,15 @@ Weight = Annotated[
         metavar="WEIGHT",
         help="One that `restore models` lists, the folder of a training run, or a file of either.",
         show_default="the shipped",
+    ),
+]
+Effort = Annotated[
+    Quality,
+    typer.Option(
+        "--quality",
+        parser=read_quality,
+        metavar="fast|default|best",
+        help="fast: the small network where there is one; best: the mean over eight turned and mirrored copies, in eight times the time.",
     ),
 ]
 MaxPixels = Annotated[
@@ -120,7 +150,9 @@ def make_plan(photos: list[str], out: str, *, on_exists: OnExists, exclude: list
     return work
 
 
-def make_restorer(device: str, precision: Precision, runtime: Engine, *, tasks: Mapping[str, str]) -> "Restorer":
+def make_restorer(
+    device: str, precision: Precision, runtime: Engine, *, tasks: Mapping[str, str], quality: Quality = Quality.default
+) -> "Restorer":
     """Make the Restorer of a command and load the networks that it will need.
 
     Args:
@@ -128,24 +160,24 @@ def make_restorer(device: str, precision: Precision, runtime: Engine, *, tasks: 
         precision: As for Restorer.
         runtime: As for Restorer.
         tasks: What it will do -> a weight for it; "": the default.
+        quality: As for Restorer.
 
     Raises:
         WrongCall: The device or the runtime is unknown or not there, or they do not go together; no weight is named, and none is shipped.
         typer.Exit: A weight cannot be used.
     """
     from restore.restorer import Restorer
-    from restore.tasks import TASKS
     from restore.weights import WeightsError, entries
 
     try:
         weights = {task: weight for task, weight in tasks.items() if weight}
-        restorer = Restorer(device=device, precision=precision.value, runtime=runtime.value, weights=weights)
+        restorer = Restorer(device=device, precision=precision.value, runtime=runtime.value, weights=weights, quality=quality.value)
     except ValueError as error:
         raise WrongCall(str(error)) from error
     try:
         known = entries()
         for task, weight in tasks.items():
-            if not weight and TASKS[task].weight not in known:
+            if not weight and restorer.weights[task] not in known:
                 raise WrongCall(f"no weight for {task!r} is there; expected --weights, or a release that has one")
             restorer.runtime(task)
     except WeightsError as error:

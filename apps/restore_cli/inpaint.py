@@ -10,6 +10,7 @@ import typer
 from restore_cli.base import (
     Arithmetic,
     Device,
+    Effort,
     Engine,
     Exists,
     MaxPixels,
@@ -17,6 +18,7 @@ from restore_cli.base import (
     Out,
     Photos,
     Precision,
+    Quality,
     Quiet,
     RunBy,
     Weight,
@@ -54,6 +56,7 @@ def inpaint(  # noqa: PLR0913 - one parameter for each option
         bool, typer.Option("--texture/--no-texture", help="Texture copied from the photograph into wide holes that the network filled.")
     ] = True,
     seed: Annotated[int, typer.Option("--seed", min=0, help="Same seed, same texture.")] = 0,
+    quality: Effort = Quality.default,
     weights: Weight = "",
     on_exists: Exists = OnExists.fail,
     device: Device = "auto",
@@ -78,7 +81,8 @@ def inpaint(  # noqa: PLR0913 - one parameter for each option
         raise WrongCall(f"mask {mask} is a folder; expected a file for a picture from standard input")
 
     def prepare() -> "Repair":
-        restorer = make_restorer(device, precision, runtime, tasks={"inpaint": weights} if method is Method.learned else {})
+        tasks = {"inpaint": weights} if method is Method.learned else {}
+        restorer = make_restorer(device, precision, runtime, tasks=tasks, quality=quality)
 
         def repair(picture: "Picture", job: "Job", progress: "Progress") -> "Picture":
             holes = masks.load(partners.find(job.name) if partners else mask, picture.shape)

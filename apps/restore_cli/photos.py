@@ -9,6 +9,7 @@ import typer
 from restore_cli.base import (
     Arithmetic,
     Device,
+    Effort,
     Engine,
     Exists,
     MaxPixels,
@@ -16,6 +17,7 @@ from restore_cli.base import (
     Out,
     Photos,
     Precision,
+    Quality,
     Quiet,
     RunBy,
     Weight,
@@ -39,6 +41,7 @@ def denoise(  # noqa: PLR0913 - one parameter for each option
         str,
         typer.Option("--sigma", metavar="auto|S", help="Strength of the noise: its standard deviation, 0 to 75 on the scale of 8 bits."),
     ] = "auto",
+    quality: Effort = Quality.default,
     weights: Weight = "",
     on_exists: Exists = OnExists.fail,
     device: Device = "auto",
@@ -52,7 +55,7 @@ def denoise(  # noqa: PLR0913 - one parameter for each option
     work = make_plan(photos, out, on_exists=on_exists)
 
     def prepare() -> "Repair":
-        restorer = make_restorer(device, precision, runtime, tasks={"denoise": weights})
+        restorer = make_restorer(device, precision, runtime, tasks={"denoise": weights}, quality=quality)
         return lambda picture, job, progress: restorer.denoise(picture, sigma=level, progress=progress)
 
     carry_out(work, prepare, max_pixels=max_pixels, quiet=quiet)
@@ -70,6 +73,7 @@ def dejpeg(  # noqa: PLR0913 - one parameter for each option
             help="JPEG quality of the photograph, 1 to 100: the lower, the stronger the repair. auto: as strong as the photograph needs.",
         ),
     ] = "auto",
+    quality: Effort = Quality.default,
     weights: Weight = "",
     on_exists: Exists = OnExists.fail,
     device: Device = "auto",
@@ -91,7 +95,7 @@ def dejpeg(  # noqa: PLR0913 - one parameter for each option
         from restore.image import ImageWarning
         from restore.tasks.dejpeg import FINEST
 
-        restorer = make_restorer(device, precision, runtime, tasks={"dejpeg": weights})
+        restorer = make_restorer(device, precision, runtime, tasks={"dejpeg": weights}, quality=quality)
 
         def repair(picture: "Picture", job: "Job", progress: "Progress") -> "Picture":
             if strength is None:

@@ -10,6 +10,7 @@ import torch
 
 from restore.networks.base import Network
 from restore.runtime.eager import PRECISIONS, Eager
+from restore.runtime.ensemble import self_ensemble
 from restore.tiling import is_out_of_memory
 
 if TYPE_CHECKING:
@@ -31,6 +32,7 @@ class Runtime:
         runtime: A name in ``RUNTIMES``. OpenVINO compiles the network at its first call, keeps what it compiled in the folder that
             ``restore.runtime.cache`` names, and then uses as many threads as torch does (``torch.set_num_threads``). Where it cannot
             compile a network, "auto" warns and lets torch run it.
+        ensemble: Each call gives the mean over the picture's eight turned and mirrored forms: see ``restore.runtime.ensemble``.
 
     Raises:
         ValueError: The device or the runtime is unknown, not there, or they do not go together; the precision is unknown.
@@ -43,9 +45,12 @@ class Runtime:
         engine: What runs it: "torch" or "openvino".
     """
 
-    def __init__(self, network: Network, *, device: str = "auto", precision: str = "fp32", runtime: str = "auto") -> None:
+    def __init__(
+        self, network: Network, *, device: str = "auto", precision: str = "fp32", runtime: str = "auto", ensemble: bool = False
+    ) -> None:
         self.engine, self.device = pick_engine(runtime, device)
         self._network, self._precision, self._may_fall_back = network.eval(), check_precision(precision), runtime == "auto"
+        self._ensemble = ensemble
         self._run: Eager | Compiled | None = None
         self._lock = threading.Lock()
         self.multiple_of, self.min_size, self.halo = network.multiple_of, network.min_size, network.halo
@@ -63,7 +68,8 @@ class Runtime:
             (H, W, 3) float32, not clipped.
         """
         others = condition if isinstance(condition, tuple) else (condition,)
-        return self._ready(others)(image, others)
+        run = self._ready(others)
+        return self_ensemble(run, image, others) if self._ensemble else run(image, others)
 
     def _ready(self, others: tuple[np.ndarray | float, ...]) -> "Eager | Compiled":
         """What runs the network under conditions of this kind; compiled now if need be."""

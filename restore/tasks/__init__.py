@@ -25,6 +25,8 @@ class Task:
         weight: The weight that it uses unless told otherwise.
         takes_mask: It repairs what a mask says.
         summary: One line for people.
+        fast: A smaller weight; "": there is none.
+        ensemble: What it removes looks alike turned and mirrored, so that quality "best" is the mean over those forms.
     """
 
     name: str
@@ -32,12 +34,14 @@ class Task:
     weight: str
     takes_mask: bool
     summary: str
+    fast: str = ""
+    ensemble: bool = False
 
 
 TASKS = {
     "inpaint": Task("inpaint", inpaint, "inpaint", True, "fill what a mask marks: scratches, text, stains, things"),
-    "denoise": Task("denoise", denoise, "denoise", False, "remove noise, of a level that is given or estimated"),
-    "dejpeg": Task("dejpeg", dejpeg, "dejpeg", False, "remove what JPEG left: blocks, rings, blotches of colour"),
+    "denoise": Task("denoise", denoise, "denoise", False, "remove noise, of a level that is given or estimated", ensemble=True),
+    "dejpeg": Task("dejpeg", dejpeg, "dejpeg", False, "remove what JPEG left: blocks, rings, blotches of colour", ensemble=True),
     "filter": Task("filter", filter, "filters", False, "imitate a slow filter, of a strength that is given"),
 }
 
