@@ -7,6 +7,7 @@ import pytest
 import skimage
 import torch
 import torch.nn.functional as F
+from scipy.ndimage import uniform_filter
 from torchvision.ops import sigmoid_focal_loss
 
 from restore import losses, metrics
@@ -127,6 +128,22 @@ def test_hole_l1_counts_hole_pixels_only():
     mask = torch.tensor([[[[1.0, 1.0], [0.0, 0.0]]]])
     torch.testing.assert_close(losses.hole_l1(prediction, target, mask), torch.tensor(0.25))
     assert losses.hole_l1(prediction, target, torch.zeros_like(mask)) == 0
+
+
+def test_hole_l1_counts_less_far_inside_of_large_holes():
+    target, prediction = torch.zeros(2, 3, 64, 64), torch.ones(2, 3, 64, 64)
+    mask = torch.zeros(2, 1, 64, 64)
+    mask[0, :, 30:33], mask[1, :, 8:56, 8:56] = 1, 1
+    share = uniform_filter(np.pad(mask[:, 0].numpy(), ((0, 0), (8, 8), (8, 8))), (0, 17, 17), mode="constant")[:, 8:-8, 8:-8]
+    weight, inside = 1 - 0.8 * share, mask[:, 0].numpy() > 0
+    inside[:, :8], inside[:, 56:], inside[..., :8], inside[..., 56:] = (False,) * 4  # at the border a window is smaller
+    loss = losses.hole_l1(prediction[1:], target[1:], mask[1:], deep=0.2, window=17)
+    torch.testing.assert_close(float(loss), float(weight[1][inside[1]].mean()), atol=1e-5, rtol=0)
+    thin, large = (float(losses.hole_l1(prediction[i : i + 1], target[i : i + 1], mask[i : i + 1], deep=0.2)) for i in (0, 1))
+    assert large < 0.6
+    assert 0.9 < thin < 1
+    with pytest.raises(ValueError, match="deep is 1.5; expected 0 to 1"):
+        losses.hole_l1(prediction, target, mask, deep=1.5)
 
 
 def test_ssim_is_that_of_scikit_image_and_of_our_metric():

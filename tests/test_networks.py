@@ -92,7 +92,7 @@ def test_halo_of_every_block_is_the_reach(block, down, up):
 
 @pytest.mark.parametrize("name", ["restoration", "inpainting"])
 def test_an_unknown_block_is_named(name):
-    with pytest.raises(ValueError, match="block 'dense' is unknown; expected one of basic, fused"):
+    with pytest.raises(ValueError, match="block 'dense' is unknown; expected one of basic, fused, plain"):
         networks.build(name, {"block": "dense"})
 
 
@@ -144,12 +144,49 @@ def test_push_pull_of_nothing_known_is_zero():
 @pytest.mark.parametrize("block", networks.base.BLOCKS)
 def test_inpainting_starts_as_the_denoiser_at_level_zero(block):
     denoiser, generator = randomised("restoration", block=block), networks.build("inpainting", {**U_NET, "block": block}).eval()
-    missing = generator.load_state_dict(from_restoration(denoiser.state_dict()), strict=False)
+    missing = generator.load_state_dict(from_restoration(denoiser.state_dict(), generator), strict=False)
     assert missing.unexpected_keys == []
     assert all(key.startswith("trunk.") for key in missing.missing_keys)
     x, mask = torch.rand(1, 3, 32, 32), torch.zeros(1, 1, 32, 32)
     mask[..., 8:20, 10:30] = 1
     torch.testing.assert_close(generator(x, mask), denoiser(push_pull(x, mask), 0.0))
+
+
+def test_smooth_steps_up_take_over_the_mean_of_four_taps():
+    denoiser, generator = randomised("restoration"), networks.build("inpainting", {**U_NET, "finish": 4, "trunk": 32})
+    state = from_restoration(denoiser.state_dict(), generator)
+    missing = generator.load_state_dict(state, strict=False)
+    assert missing.unexpected_keys == []
+    assert {key.partition(".")[0] for key in missing.missing_keys} == {"trunk", "finish"}
+    coarse = torch.rand(1, 16, 5, 4)
+    for i in (1, 0):
+        steps = torch.nn.functional.avg_pool2d(denoiser.decoder.ups[i](coarse), 2)
+        coarse = generator.decoder.ups[i](coarse)
+        torch.testing.assert_close(coarse, steps)
+    assert from_restoration(generator.state_dict(), generator).keys() == generator.state_dict().keys()
+
+
+def test_a_hole_that_is_all_there_is_gets_no_grid():
+    sharp, smooth = (networks.build("inpainting", {**U_NET, "finish": finish, "block": "fused"}).double() for finish in (0, 8))
+    for net in (sharp, smooth):
+        net.eval()
+        for parameter in net.parameters():
+            torch.nn.init.normal_(parameter, std=0.1)
+    torch.nn.init.zeros_(smooth.tail.weight)  # what it writes is a pattern of 2x2 pixels, which only training can take out
+    torch.nn.init.zeros_(smooth.tail.bias)
+    x, mask = torch.full((1, 3, 512, 512), 0.5).double(), torch.ones(1, 1, 512, 512).double()
+    with torch.inference_mode():
+        spread = [float(net(x, mask)[..., 224:288, 224:288].std((2, 3)).max()) for net in (sharp, smooth)]
+    assert spread[0] > 1e-3
+    assert spread[1] < 1e-6
+
+
+@pytest.mark.parametrize("encoder", networks.base.BLOCKS)
+def test_the_encoder_may_have_blocks_of_its_own(encoder):
+    net = networks.build("inpainting", {**U_NET, "encoder": encoder, "block": "fused"})
+    built = networks.build("inpainting", {**U_NET, "block": encoder})
+    assert [key for key, _ in net.encoder.named_parameters()] == [key for key, _ in built.encoder.named_parameters()]
+    assert type(net.decoder.blocks[0][0]).__name__ == "FusedBlock"
 
 
 def test_options_and_names_are_checked():

@@ -2,7 +2,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from restore.nn.blocks import BasicBlock, Bottleneck, FusedBlock, UpDecoder
+from restore.nn.blocks import BasicBlock, Bottleneck, FusedBlock, PlainBlock, UpDecoder
 from restore.nn.layers import ACTIVATIONS, NORMS, activation_layer, norm_layer, resize_to
 
 
@@ -70,6 +70,22 @@ def test_fused_block_is_two_convolutions_and_a_shortcut():
 def test_fused_block_keeps_channels_and_size(channels, stride):
     with pytest.raises(ValueError, match=f"FusedBlock keeps channels and size; got {channels} to 4 channels, stride {stride}"):
         FusedBlock(channels, 4, stride=stride)
+
+
+def test_plain_block_is_two_convolutions():
+    net, x = PlainBlock(4, 6, stride=2, dilation=2), torch.randn(2, 4, 7, 6)
+    inside = F.conv2d(x, net.conv1.weight, net.conv1.bias, 2, 2, 2).relu()
+    torch.testing.assert_close(net(x), F.conv2d(inside, net.conv2.weight, net.conv2.bias, 1, 2, 2).relu())
+
+
+def test_smooth_steps_up_keep_flat_maps_flat():
+    torch.manual_seed(0)
+    maps = [torch.zeros(1, 4, 8, 8), torch.rand(1, 6, 1, 1).expand(1, 6, 4, 4)]
+    decoders = [UpDecoder([4, 6], depths=[0, 0], block=BasicBlock, smooth=smooth) for smooth in (False, True)]
+    with torch.no_grad():
+        sharp, smooth = (float(decoder(maps).std((2, 3)).max()) for decoder in decoders)
+    assert sharp > 0.01
+    assert smooth < 1e-6
 
 
 def test_decoder_resizes_to_a_skip_of_odd_size():

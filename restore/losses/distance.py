@@ -3,8 +3,9 @@
 from collections.abc import Callable
 
 import torch
+import torch.nn.functional as F
 
-from restore.losses.base import alike, mean
+from restore.losses.base import alike, mean, precise
 
 Distance = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
 
@@ -59,20 +60,36 @@ def charbonnier(prediction: torch.Tensor, target: torch.Tensor, *, eps: float = 
     return mean(((prediction - target).square() + eps * eps).sqrt(), weight)
 
 
-def hole_l1(prediction: torch.Tensor, target: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
-    """Mean absolute error over the pixels of each sample's hole, then over the batch.
+def hole_l1(prediction: torch.Tensor, target: torch.Tensor, mask: torch.Tensor, *, deep: float = 1.0, window: int = 33) -> torch.Tensor:
+    """Mean absolute error over the pixels of each sample's hole, then over the batch; far inside of large holes it may count less.
+
+    What is there is anybody's guess, and the best guess for this loss is grey (Yu et al. 2018, "Generative Image Inpainting with
+    Contextual Attention", section 3.2, which discounts by the distance to what is known).
 
     Args:
         prediction: (N, C, H, W).
         target: (N, C, H, W).
         mask: (N, 1, H, W), 1 = hole. Without any hole the loss is 0.
+        deep: What a pixel counts that sees nothing but hole, 0 to 1; from there it grows with the known share of what it sees, to 1.
+        window: Height and width of what a pixel sees, odd.
 
     Raises:
-        ValueError: As ``l1``.
+        ValueError: As ``l1``; or ``deep`` is not in its range.
 
     >>> hole_l1(torch.ones(1, 3, 2, 2), torch.zeros(1, 3, 2, 2), torch.eye(2)[None, None])
     tensor(1.)
+    >>> hole_l1(torch.ones(1, 3, 2, 2), torch.zeros(1, 3, 2, 2), torch.ones(1, 1, 2, 2), deep=0.25)
+    tensor(0.2500)
     """
+    if not 0 <= deep <= 1:
+        raise ValueError(f"deep is {deep}; expected 0 to 1")
+    if deep < 1:
+        prediction, target = alike(prediction, target)
+        share = precise(mask)
+        for kernel in ((1, window), (window, 1)):
+            share = F.avg_pool2d(share, kernel, 1, (kernel[0] // 2, kernel[1] // 2), count_include_pad=False)
+        weight = 1 - (1 - deep) * share
+        prediction, target = weight * prediction, weight * target
     return l1(prediction, target, weight=mask)
 
 

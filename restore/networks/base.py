@@ -6,13 +6,14 @@ from functools import partial
 from torch import nn
 
 from restore.backbones.resnet import ResNet
-from restore.nn.blocks import BasicBlock, BlockFactory, FusedBlock, UpDecoder
+from restore.nn.blocks import BasicBlock, BlockFactory, FusedBlock, PlainBlock
 
 BLOCKS: dict[str, tuple[BlockFactory, int]] = {
     "basic": (partial(BasicBlock, norm="none", post_activation=False), BasicBlock.reach),
     "fused": (FusedBlock, FusedBlock.reach),
+    "plain": (PlainBlock, PlainBlock.reach),
 }
-"""Name of a residual block without normalisation -> builder, and how many pixels around it sees."""
+"""Name of a block without normalisation -> builder, and how many pixels around it sees."""
 
 
 class Network(nn.Module):
@@ -41,14 +42,21 @@ def start_as_identity(network: nn.Module, tail: nn.Conv2d) -> None:
         nn.init.zeros_(parameter)
 
 
-def build_parts(widths: Sequence[int], down: Sequence[int], up: Sequence[int], block: str = "basic") -> tuple[ResNet, UpDecoder]:
-    """The encoder and decoder that restoration and inpainting share: ResNet stages at 1/2, 1/4, ... of ``down`` blocks, then ``up``.
+def build_encoder(widths: Sequence[int], depths: Sequence[int], block: str) -> ResNet:
+    """The encoder that restoration and inpainting share: stages at 1/2, 1/4, ... of so many blocks, on 4 channels.
 
     Raises:
         ValueError: ``block`` is not in ``BLOCKS``.
     """
+    return ResNet(factory(block), depths, widths, stem="unshuffle", transition="conv", in_channels=4, num_classes=0)
+
+
+def factory(block: str) -> BlockFactory:
+    """The builder of the block called ``block``.
+
+    Raises:
+        ValueError: It is not in ``BLOCKS``.
+    """
     if block not in BLOCKS:
         raise ValueError(f"block {block!r} is unknown; expected one of {', '.join(BLOCKS)}")
-    factory, _ = BLOCKS[block]
-    encoder = ResNet(factory, down, widths, stem="unshuffle", transition="conv", in_channels=4, num_classes=0)
-    return encoder, UpDecoder(encoder.channels, depths=up, block=factory)
+    return BLOCKS[block][0]

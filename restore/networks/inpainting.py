@@ -7,8 +7,8 @@ import torch.nn.functional as F
 from torch import nn
 
 from restore.backbones.base import Backbone
-from restore.networks.base import Network, build_parts, start_as_identity
-from restore.nn.blocks import Bottleneck
+from restore.networks.base import Network, build_encoder, factory, start_as_identity
+from restore.nn.blocks import Bottleneck, UpDecoder
 from restore.nn.filling import push_pull
 
 
@@ -22,16 +22,19 @@ class Inpainting(Network):
         encoder: A backbone on 4 channels (RGB and the mask) whose finest map is at half the input's size.
         trunk: Works on the encoder's coarsest map.
         decoder: Maps the encoder's maps to one at their finest size.
+        finish: Channels of two last 3x3 convolutions at full size, which see across the squares of 2x2 pixels that the tail writes one by
+            one; 0: none.
     """
 
     takes_mask = True
 
-    def __init__(self, encoder: Backbone, trunk: nn.Module, decoder: nn.Module) -> None:
+    def __init__(self, encoder: Backbone, trunk: nn.Module, decoder: nn.Module, *, finish: int = 0) -> None:
         super().__init__()
         self.encoder, self.trunk, self.decoder = encoder, trunk, decoder
         self.tail = nn.Conv2d(encoder.channels[0], 12, 3, padding=1)
         self.multiple_of = self.min_size = encoder.reductions[-1]
         start_as_identity(self, self.tail)
+        self.finish = build_finish(finish) if finish else None
 
     def forward(self, x: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
         """Fill holes.
@@ -43,29 +46,67 @@ class Inpainting(Network):
         Returns:
             Pictures (N, 3, H, W), not clipped; only their hole pixels are meant to be used.
         """
-        x = push_pull(x, mask)
-        *fine, coarse = self.encoder.features(torch.cat([x, mask.to(x.dtype)], 1))
+        x, mask = push_pull(x, mask), mask.to(x.dtype)
+        *fine, coarse = self.encoder.features(torch.cat([x, mask], 1))
         decoded = self.decoder([*fine, self.trunk(coarse)])
-        return x + F.pixel_shuffle(self.tail(decoded), 2)  # (N, 3, H, W)
+        y = x + F.pixel_shuffle(self.tail(decoded), 2)  # (N, 3, H, W)
+        return y if self.finish is None else y + self.finish(torch.cat([y, x, mask], 1))
 
 
-def from_restoration(state: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+class Widened(nn.Module):
+    """Modules that work on more channels than there are, by 1x1 convolutions to them and back, and a shortcut around it all.
+
+    Args:
+        channels: Channels of the input and of the output.
+        width: Channels inside.
+        inside: What works on those.
+    """
+
+    def __init__(self, channels: int, width: int, inside: nn.Module) -> None:
+        super().__init__()
+        self.widen, self.inside, self.narrow = nn.Conv2d(channels, width, 1), inside, nn.Conv2d(width, channels, 1)
+
+    def zero_init(self) -> None:
+        """Make it start as its shortcut."""
+        for parameter in self.narrow.parameters():
+            nn.init.zeros_(parameter)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Add the residual: (N, channels, H, W) -> the same shape."""
+        return x + self.narrow(self.inside(self.widen(x)))
+
+
+def build_trunk(channels: int, dilations: Sequence[int], width: int = 0) -> nn.Module:
+    """Residual bottlenecks of ``width`` channels (0: of ``channels``) with batch norm, one for each dilation."""
+    inner = (width or channels) // Bottleneck.expansion
+    blocks = nn.Sequential(*(Bottleneck(inner * Bottleneck.expansion, inner, dilation=d, post_activation=False) for d in dilations))
+    return Widened(channels, width, blocks) if width else blocks
+
+
+def build_finish(width: int) -> nn.Sequential:
+    """What was predicted, what was there and the mask, 7 channels, to a correction of 3; zero at first."""
+    last = nn.Conv2d(width, 3, 3, padding=1)
+    for parameter in last.parameters():
+        nn.init.zeros_(parameter)
+    return nn.Sequential(nn.Conv2d(7, width, 3, padding=1), nn.ReLU(inplace=True), last)
+
+
+def from_restoration(state: dict[str, torch.Tensor], network: Inpainting) -> dict[str, torch.Tensor]:
     """A denoiser's parameters as those of an inpainting network of the same widths and depths.
 
     The weights of the fourth input channel, a noise level there and a mask here, are zeroed: the network starts as the denoiser of clean
-    pictures. Parameters that already are an inpainting network's stay as they are.
+    pictures. Transposed convolutions become, where ``network`` has smooth steps up, the mean of their four taps: it starts almost as that.
+    Other parameters of an inpainting network stay as they are.
     """
-    if any(key.startswith("trunk.") for key in state):
-        return state
-    stem = "encoder.conv1.1.weight"
-    weight = state[stem].clone()  # (width, 16, 3, 3): each colour's four pixels, then the map's
-    weight[:, 12:] = 0
-    return {**state, stem: weight}
-
-
-def build_trunk(channels: int, dilations: Sequence[int]) -> nn.Sequential:
-    """Residual bottlenecks of ``channels`` channels with batch norm, one for each dilation."""
-    return nn.Sequential(*(Bottleneck(channels, channels // Bottleneck.expansion, dilation=d, post_activation=False) for d in dilations))
+    state = dict(state)
+    for key, own in network.decoder.ups.named_parameters(prefix="decoder.ups"):  # type: ignore[operator, union-attr]
+        if key in state and own.ndim == 4 and state[key].shape[-2:] != own.shape[-2:]:
+            state[key] = state[key].mean((2, 3), keepdim=True).transpose(0, 1).contiguous()  # (in, out, 2, 2) -> (out, in, 1, 1)
+    if not any(key.startswith("trunk.") for key in state):
+        stem = "encoder.conv1.1.weight"
+        state[stem] = state[stem].clone()  # (width, 16, 3, 3): each colour's four pixels, then the map's
+        state[stem][:, 12:] = 0
+    return state
 
 
 def build(
@@ -75,22 +116,30 @@ def build(
     up: Sequence[int] = (2, 2, 2),
     dilations: Sequence[int] = (1, 2, 4, 8, 1, 2, 4, 8),
     block: str = "basic",
+    encoder: str = "",
+    trunk: int = 0,
+    finish: int = 0,
 ) -> Inpainting:
     """Build the network with random weights.
 
     Args:
         widths: Channels at 1/2, 1/4, 1/8 of the size.
-        down: Residual blocks of the encoder at each scale.
-        up: Residual blocks of the decoder at each scale.
+        down: Blocks of the encoder at each scale.
+        up: Blocks of the decoder at each scale.
         dilations: One bottleneck of the trunk for each.
         block: A name in ``networks.base.BLOCKS``, for encoder and decoder.
+        encoder: Another one for the encoder, such as ``"plain"``, VGG's; empty: ``block``.
+        trunk: Channels of the trunk; 0: those of the encoder's coarsest map.
+        finish: Channels of two last convolutions at full size, before which the decoder's steps up interpolate: large holes stay free of
+            the grid that transposed convolutions and pixel-shuffle draw. 0: neither.
 
     Raises:
         ValueError: Unknown block.
 
-    >>> net = build(widths=(8, 8, 8))
+    >>> net = build(widths=(8, 8, 8), trunk=16, finish=4)
     >>> net(torch.zeros(1, 3, 16, 24), torch.ones(1, 1, 16, 24)).shape
     torch.Size([1, 3, 16, 24])
     """
-    encoder, decoder = build_parts(widths, down, up, block)
-    return Inpainting(encoder, build_trunk(encoder.channels[-1], dilations), decoder)
+    built = build_encoder(widths, down, encoder or block)
+    decoder = UpDecoder(built.channels, depths=up, block=factory(block), smooth=finish > 0)
+    return Inpainting(built, build_trunk(built.channels[-1], dilations, trunk), decoder, finish=finish)

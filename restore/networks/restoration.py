@@ -7,7 +7,8 @@ import torch.nn.functional as F
 from torch import nn
 
 from restore.backbones.base import Backbone
-from restore.networks.base import BLOCKS, Network, build_parts, start_as_identity
+from restore.networks.base import BLOCKS, Network, build_encoder, factory, start_as_identity
+from restore.nn.blocks import UpDecoder
 
 
 class Restoration(Network):
@@ -91,5 +92,6 @@ def build(
     >>> net(torch.zeros(1, 3, 16, 24), 25 / 255).shape
     torch.Size([1, 3, 16, 24])
     """
-    encoder, decoder = build_parts(widths, down, up, block)
+    encoder = build_encoder(widths, down, block)
+    decoder = UpDecoder(encoder.channels, depths=up, block=factory(block))
     return Restoration(encoder, decoder, halo=reach(down, up, BLOCKS[block][1]))

@@ -2,6 +2,7 @@
 
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
+from functools import partial
 from itertools import pairwise
 
 import torch
@@ -209,6 +210,30 @@ class FusedBlock(nn.Module):
         return x + self.conv2(self.relu(self.conv1(x)))
 
 
+class PlainBlock(nn.Sequential):
+    """Two 3x3 convolutions, each with ReLU, no shortcut (Simonyan, Zisserman 2014, "VGG", a block of configuration B).
+
+    Maps (N, in_channels, H, W) to (N, width, H/stride, W/stride).
+
+    Args:
+        in_channels: Channels of the input.
+        width: Channels of the output.
+        stride: Stride of the first convolution.
+        dilation: Dilation of both convolutions.
+
+    >>> PlainBlock(4, 8)(torch.zeros(1, 4, 6, 6)).shape
+    torch.Size([1, 8, 6, 6])
+    """
+
+    expansion = 1
+    reach = 2
+
+    def __init__(self, in_channels: int, width: int, *, stride: int = 1, dilation: int = 1) -> None:
+        first = nn.Conv2d(in_channels, width, 3, stride, dilation, dilation)
+        second = nn.Conv2d(width, width, 3, 1, dilation, dilation)
+        super().__init__(OrderedDict(conv1=first, relu1=nn.ReLU(inplace=True), conv2=second, relu2=nn.ReLU(inplace=True)))
+
+
 def projection(in_channels: int, out_channels: int, *, stride: int, norm: str) -> nn.Sequential:
     """The shortcut with parameters, a 1x1 convolution (He et al. 2016, option B)."""
     return nn.Sequential(nn.Conv2d(in_channels, out_channels, 1, stride, bias=norm == "none"), norm_layer(norm, out_channels))
@@ -247,22 +272,25 @@ def zero_last(norm: nn.Module, conv: nn.Conv2d) -> None:
 
 
 class UpDecoder(nn.Module):
-    """From the coarsest of a backbone's maps back to its finest: 2x2 transposed convolution, added skip, blocks.
+    """From the coarsest of a backbone's maps back to its finest: a step up, added skip, blocks.
 
     Args:
         channels: Channels of the maps, finest first, as ``Backbone.channels`` lists them.
         depths: Blocks at each scale, finest first; the coarsest scale's blocks come before the first step up.
         block: Builds a block.
+        smooth: Steps up are a 1x1 convolution and bilinear interpolation, and what is flat stays flat. Else they are 2x2 transposed
+            convolutions, sharper, which give what is flat a pattern of their own.
 
     >>> decoder = UpDecoder([8, 16], depths=[1, 1], block=BasicBlock)
     >>> decoder([torch.zeros(1, 8, 6, 6), torch.zeros(1, 16, 3, 3)]).shape
     torch.Size([1, 8, 6, 6])
     """
 
-    def __init__(self, channels: Sequence[int], *, depths: Sequence[int], block: BlockFactory) -> None:
+    def __init__(self, channels: Sequence[int], *, depths: Sequence[int], block: BlockFactory, smooth: bool = False) -> None:
         super().__init__()
+        up = partial(nn.Conv2d, kernel_size=1) if smooth else partial(nn.ConvTranspose2d, kernel_size=2, stride=2)
         self.blocks = nn.ModuleList(nn.Sequential(*(block(c, c) for _ in range(depth))) for c, depth in zip(channels, depths, strict=True))
-        self.ups = nn.ModuleList(nn.ConvTranspose2d(coarse, fine, 2, 2) for fine, coarse in pairwise(channels))
+        self.ups = nn.ModuleList(up(coarse, fine) for fine, coarse in pairwise(channels))
 
     def forward(self, features: Sequence[torch.Tensor]) -> torch.Tensor:
         """Maps (N, C_i, H_i, W_i), finest first -> (N, C_0, H_0, W_0)."""

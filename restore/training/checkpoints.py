@@ -173,7 +173,7 @@ def start_from(path: Path, network: nn.Module) -> None:
     else:
         state = read_checkpoint(path)["averaged"]
     if isinstance(network, inpainting.Inpainting):
-        state = inpainting.from_restoration(state)
+        state = inpainting.from_restoration(state, network)
     own = network.state_dict()
     fitting = {key: value for key, value in state.items() if key in own and own[key].shape == value.shape}
     if len(fitting) < len(state):

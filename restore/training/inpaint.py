@@ -16,6 +16,9 @@ from restore.metrics import MetricUnavailable
 from restore.networks.discriminator import PatchDiscriminator
 from restore.training.base import Batch, Photographs, check_names, check_range, psnr
 
+SHIFTS = 8
+"""LPIPS starts at one of so many pixels each way: the strides of its first layers together."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Inpaint(Photographs):
@@ -25,7 +28,9 @@ class Inpaint(Photographs):
         kinds: Names in ``masks.MASKS`` that holes are drawn from, one or two for each mask.
         area: Smallest and largest share of a crop that its holes take.
         bank: How many masks are drawn once, and then turned, shifted and united.
-        perceptual: Weight of the LPIPS loss beside the L1 in the hole; 0: none.
+        deep: What the error of a pixel far inside of a large hole counts: see ``losses.hole_l1``.
+        perceptual: Weight of the LPIPS loss beside the L1 in the hole; 0: none. It looks at each batch from another pixel on, so that no
+            grid of the network's may hide in its strides (as Kettunen et al. 2019, "E-LPIPS", see it).
         features: File of the LPIPS trunk (see ``losses.Perceptual``); needed with ``perceptual``.
         adversarial: Weight of what a discriminator says of the patches that touch the hole (non-saturating: Goodfellow et al. 2014); 0:
             there is none.
@@ -46,6 +51,7 @@ class Inpaint(Photographs):
     kinds: tuple[str, ...] = ("strokes", "scratches", "text")
     area: tuple[float, float] = (0.10, 0.35)
     bank: int = 2000
+    deep: float = 1.0
     perceptual: float = 0.0
     features: str = ""
     adversarial: float = 0.0
@@ -58,6 +64,7 @@ class Inpaint(Photographs):
 
     def __post_init__(self) -> None:
         check_range("objective.area", self.area, 1)
+        check_range("objective.deep", (self.deep,) * 2, 1)
         for name in ("perceptual", "adversarial", "matching", "r1", "opponent_lr"):
             check_range(f"objective.{name}", (getattr(self, name),) * 2, 1e6)
         for name in ("bank", "r1_every", "opponent_layers", "opponent_width"):
@@ -78,9 +85,11 @@ class Inpaint(Photographs):
         """The loss, and the repaired crops (N, 3, H, W)."""
         clean, mask = batch["clean"], batch["mask"]
         prediction = network(clean * (1 - mask), mask).float()
-        loss, repaired = losses.hole_l1(prediction, clean, mask), torch.where(mask > 0, prediction, clean)
+        loss, repaired = losses.hole_l1(prediction, clean, mask, deep=self.deep), torch.where(mask > 0, prediction, clean)
         if self.perceptual:
-            loss = loss + self.perceptual * perceptual(self.features, clean.device)(repaired, clean)
+            top, left = torch.randint(SHIFTS, (2,)).tolist()
+            shifted = (x[..., top:, left:] for x in (repaired, clean))
+            loss = loss + self.perceptual * perceptual(self.features, clean.device)(*shifted)
         return loss, repaired
 
     def opponent(self) -> PatchDiscriminator | None:

@@ -67,15 +67,19 @@ def deblur() -> Config:
     return Config(network="restoration", options=RESTORATION, objective=Deblur(), steps=30_000, decay=0.4, crop=96)
 
 
+INPAINTING = {**RESTORATION, "encoder": "fused", "dilations": [1, 2, 4, 8] * 3, "trunk": 320, "finish": 16}
+"""Options of the network that fills holes: the denoiser's encoder and decoder, and a trunk. VGG's encoder: ``options.encoder=plain``."""
+
+
 def inpaint_thin() -> Config:
     """First stage of the inpainting network: small crops with dense thin and medium holes, from the denoiser's weights.
 
-    ``restore train inpaint-thin --data DIR --out RUN --set start=RUN1/weights.safetensors``; about 15 minutes of one CPU core. RUN1 is of
-    recipe ``denoise`` with ``options.widths=48,64,96``, ``options.down=2,2,2``, ``options.up=2,2,2`` and ``options.block=basic``.
+    ``restore train inpaint-thin --data DIR --out RUN --set start=weights/denoise.safetensors``; about 15 minutes of one CPU core show
+    what it can do, an hour is better.
     """
     return Config(
         network="inpainting",
-        options={"widths": [48, 64, 96], "down": [2, 2, 2], "up": [2, 2, 2], "dilations": [1, 2, 4, 8, 1, 2, 4, 8]},
+        options=INPAINTING,
         objective=Inpaint(),
         steps=4_000,
         decay=0,
@@ -91,8 +95,10 @@ def inpaint() -> Config:
     """
     return Config(
         network="inpainting",
-        options={"widths": [48, 64, 96], "down": [2, 2, 2], "up": [2, 2, 2], "dilations": [1, 2, 4, 8, 1, 2, 4, 8]},
-        objective=Inpaint(kinds=("strokes", "polylines", "boxes", "scratches", "text", "blobs"), area=(0.03, 0.40), perceptual=0.3),
+        options=INPAINTING,
+        objective=Inpaint(
+            kinds=("strokes", "polylines", "boxes", "scratches", "text", "blobs"), area=(0.03, 0.40), deep=0.25, perceptual=0.3
+        ),
         steps=6_000,
         batch=8,
         crop=128,
