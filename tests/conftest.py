@@ -1,6 +1,10 @@
 """What all tests share: no other host is reached; small networks with weights of their own."""
 
+import gc
 import hashlib
+import io
+import sys
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -94,3 +98,44 @@ def tiny_classifier(tiny_weights: Path) -> Path:
     with (tiny_weights / "weights.toml").open("a", encoding="utf-8") as manifest:
         manifest.write("\n".join(lines))
     return tiny_weights
+
+
+@pytest.fixture(scope="module")
+def page_module():
+    """The page's module, with gradio in it."""
+    import restore_web
+
+    restore_web.build()
+    yield sys.modules["restore_web.page"]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ResourceWarning)
+        gc.collect()
+
+
+@pytest.fixture
+def tabs(page_module):
+    """The package of the page's tabs."""
+    return sys.modules["restore_web.tabs"]
+
+
+@pytest.fixture
+def photo(tmp_path: Path) -> Path:
+    """A 16-bit TIFF with a profile, EXIF and alpha; its low bytes are not zero."""
+    import numpy as np
+    from PIL import Image, ImageCms
+    from skimage import data
+
+    from restore.image import Picture, read, write
+
+    pixels = data.chelsea().astype(np.uint16) * 257
+    pixels ^= np.random.default_rng(0).integers(0, 256, pixels.shape, np.uint16)
+    alpha = np.full(pixels.shape[:2], 60001, np.uint16)
+    path = tmp_path / "cat.tif"
+    with io.BytesIO() as camera:
+        exif = Image.Exif()
+        exif[0x010F] = "Camera"
+        Image.new("RGB", (1, 1)).save(camera, "JPEG", exif=exif)
+        metadata = read(camera.getvalue()).exif
+    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    write(Picture(pixels=pixels, alpha=alpha, icc=profile, exif=metadata, dpi=(300, 300)), path)
+    return path

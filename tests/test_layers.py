@@ -42,7 +42,7 @@ SIDEWAYS = {
         "composition",
         "arrays",
     ],
-    "masks": ["base", "lines", "cracks", "shapes", "marks", "lama", "files", "draw", "bank"],
+    "masks": ["base", "lines", "cracks", "shapes", "marks", "lama", "files", "edit", "canvas", "draw", "bank"],
     "losses": ["base", "distance", "structural", "frequency", "variation", "perceptual", "adversarial", "segmentation", "classification"],
     "training": [
         "optim",
@@ -80,11 +80,12 @@ SIDEWAYS = {
         "evaluate",
         "web",
     ],
-    "restore_web": ["base", "page"],
+    "restore_web": ["base", "steps", "look", "tabs", "page"],
 }
 """Package -> its files, of which each may import those before it, where that is more than ``base``."""
 HOMES = {
-    "gradio": ["apps/restore_web/page.py"],
+    "gradio": [f"apps/restore_web/{name}.py" for name in ("look", "page")]
+    + [f"apps/restore_web/tabs/{name}.py" for name in ("base", "damage", "filters", "jpeg", "noise")],
     "albumentations": ["restore/augment.py"],
     "lpips": [],
     "ray": [],

@@ -1,0 +1,162 @@
+"""What the buttons do, without the page: each step takes the open photograph and gives it with a result."""
+
+import functools
+import inspect
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+
+from restore import estimate, weights
+from restore.filters import classic
+from restore.filters.options import Row, apply, read_value
+from restore.image import read
+from restore.restorer import Restorer
+from restore.tasks import TASKS
+from restore.tasks.dejpeg import AUTO, FINEST
+from restore.tasks.denoise import MAX_SIGMA
+from restore.tasks.filter import LEARNED, learned
+from restore_web.base import Work, finished
+
+METHODS = {
+    "learned": "Neural network",
+    "telea": "Telea: fast, for thin scratches",
+    "ns": "Navier-Stokes: fast, for thin scratches",
+    "biharmonic": "Biharmonic: for smooth areas, slow",
+}
+"""Method of inpainting -> what the page calls it, the best first."""
+MEASURE_JPEG = "As strong as needed"
+"""What the page calls quality "auto"."""
+
+Progress = Callable[[float], None]
+
+
+@functools.cache
+def restorer() -> Restorer:
+    """Give the one Restorer of this process, so that a network is loaded once for all open pages."""
+    return Restorer()
+
+
+def offered() -> dict[str, str]:
+    """Give the methods of inpainting that this installation has, the default first: method -> what the page calls it."""
+    has_network = TASKS["inpaint"].weight in weights.entries()
+    return {name: words for name, words in METHODS.items() if has_network or name != "learned"}
+
+
+def cleans_jpeg() -> bool:
+    """Tell whether this installation can remove what JPEG left."""
+    return TASKS["dejpeg"].weight in weights.entries()
+
+
+def filters() -> dict[str, Row]:
+    """Give the filters that this installation has: name -> row."""
+    has_network = TASKS["filter"].weight in weights.entries()
+    return {row.name: row for row in [*classic(), *(learned() if has_network else [])]}
+
+
+def remove_damage(work: Work, mask: np.ndarray, *, restorer: Restorer, method: str, progress: Progress | None = None) -> Work:
+    """Fill what a mask (H, W) covers, and save the result.
+
+    Raises:
+        ValueError: The mask is empty, or covers everything.
+        ImageError: The result cannot be saved.
+        WeightsError: The network's weight cannot be used.
+    """
+    if not mask.any():
+        raise ValueError("Nothing is painted yet. Brush over the damage, then press Repair.")
+    start = time.perf_counter()
+    result = restorer.inpaint(work.picture, mask, method=method, progress=progress)
+    seconds = time.perf_counter() - start
+    return finished(
+        work, result, f"Repaired {mask.mean():.1%} of the photograph in {seconds:.1f} s. Method: {METHODS[method].partition(':')[0]}."
+    )
+
+
+def remove_noise(work: Work, *, restorer: Restorer, sigma: float | None, progress: Progress | None = None) -> Work:
+    """Remove noise of level `sigma` in 8-bit units, or of the level that the picture shows where it is None, and save the result.
+
+    Raises:
+        ValueError: `sigma` is out of its range.
+        ImageError: The result cannot be saved.
+        WeightsError: The network's weight cannot be used.
+    """
+    start = time.perf_counter()
+    level = min(estimate.noise_level(work.picture.pixels, linear=work.picture.is_linear), MAX_SIGMA) if sigma is None else sigma
+    result = restorer.denoise(work.picture, sigma=level, progress=progress)
+    seconds = time.perf_counter() - start
+    return finished(work, result, f"Removed noise of level {level:.1f}{' (measured)' if sigma is None else ''} in {seconds:.1f} s.")
+
+
+def remove_jpeg(work: Work, *, restorer: Restorer, jpeg_quality: int | None, progress: Progress | None = None) -> Work:
+    """Remove what JPEG left at a quality from 1 to 100, or as strongly as the picture needs where it is None, and save the result.
+
+    Raises:
+        ValueError: `jpeg_quality` is out of its range, or is None and there are no traces of JPEG, or so fine ones that nothing is to gain.
+        ImageError: The result cannot be saved.
+        WeightsError: The network's weight cannot be used.
+    """
+    start = time.perf_counter()
+    found = estimate.jpeg_quality(work.picture) if jpeg_quality is None else jpeg_quality
+    if found is None or (jpeg_quality is None and found > FINEST):
+        why = "shows no traces of JPEG" if found is None else f"is of JPEG quality {found}: there is nothing to gain"
+        raise ValueError(f"The photograph {why}. Clean it all the same: take the tick off “{MEASURE_JPEG}”.")
+    result = restorer.dejpeg(work.picture, jpeg_quality=AUTO if jpeg_quality is None else jpeg_quality, progress=progress)
+    seconds = time.perf_counter() - start
+    return finished(
+        work, result, f"Removed traces of JPEG, quality {found}{' (measured)' if jpeg_quality is None else ''}, in {seconds:.1f} s."
+    )
+
+
+def filter_all(work: Work, row: Row, values: Mapping[str, Any], *, restorer: Restorer, progress: Progress | None = None) -> Work:
+    """Filter the whole photograph, and save the result.
+
+    Args:
+        work: The open photograph.
+        row: The filter.
+        values: What stands in the page's inputs: name of an option -> a number, None, a tick, words, or the path of a picture.
+        restorer: Does the learned filters.
+        progress: Called with the fraction done, by those.
+
+    Raises:
+        ValueError: An option is not what the filter takes.
+        ImageError: A picture cannot be read, or the result cannot be saved.
+        WeightsError: The network's weight cannot be used.
+    """
+    options = {name: taken(option, values[name]) for name, option in row.options.items()}
+    start = time.perf_counter()
+    if row.function is None:
+        result = restorer.filter(work.picture, row.name.removeprefix(LEARNED), progress=progress, **options)
+    else:
+        result = work.picture.replace(pixels=apply(row.function, work.picture.pixels, options))
+    seconds = time.perf_counter() - start
+    used = ", ".join(f"{spoken(name)} {value}" for name, value in options.items() if isinstance(value, int | float | str))
+    return finished(work, result, f"Filtered in {seconds:.1f} s: {spoken(row.name)}{used and f' ({used})'}.")
+
+
+def taken(option: inspect.Parameter, value: Any) -> Any:
+    """Turn what stands in an input of the page into the value of an option.
+
+    Raises:
+        ValueError: It is none.
+        ImageError: It is the path of a file that cannot be read.
+
+    >>> taken(inspect.Parameter("size", inspect.Parameter.KEYWORD_ONLY, annotation=int), 3.0)
+    3
+    """
+    if option.annotation is bool:
+        return bool(value)
+    if option.annotation is np.ndarray:
+        if value is None:
+            raise ValueError(f"No {option.name} is chosen yet: choose a picture of what to look for.")
+        return read(value).to_array()
+    return read_value(option, "" if value is None else str(value).strip().removesuffix(".0"))
+
+
+def spoken(name: str) -> str:
+    """Say a name as people do.
+
+    >>> spoken("learned-non_local_means")
+    'learned: non local means'
+    """
+    return name.replace("-", ": ").replace("_", " ")
