@@ -4,15 +4,15 @@ python scripts/benchmark.py large --megapixels 24
 python scripts/benchmark.py backbones resnet50 vgg16
 python scripts/benchmark.py filters gaussian median --threads 2
 python scripts/benchmark.py input --data PHOTOS --size 64 --size 128
+python scripts/benchmark.py price --threads 2
 """
 
-import math
 import subprocess
 import sys
 import tempfile
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import reduce
 from itertools import count, islice
@@ -26,9 +26,11 @@ import torch
 import torchvision
 import typer
 from PIL import Image, ImageCms, ImageFilter  # noqa: F401 - named in RACES, as are those below
+from price import price
 from scipy import ndimage  # noqa: F401
 from skimage import data, exposure, feature, filters, morphology, restoration, transform  # noqa: F401
 from torchvision.transforms.v2 import functional as tv  # noqa: F401
+from turns import compare, take_turns
 
 from restore import backbones, degrade, masks
 from restore import data as datasets
@@ -42,6 +44,7 @@ except ImportError:
     kornia = None
 
 app = typer.Typer(help=__doc__, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
+app.command()(price)
 
 
 @app.callback()
@@ -544,36 +547,6 @@ def forward_backward(net: torch.nn.Module, x: torch.Tensor) -> None:
     logits = net(x)
     logits = getattr(logits, "logits", logits)  # torchvision's GoogLeNet and Inception v3 return their auxiliary logits too
     logits.square().mean().backward()
-
-
-def take_turns(
-    contenders: Sequence[Callable[[], object]],
-    *,
-    runs: int,
-    clock: Callable[[], float] = time.perf_counter,
-    budget: float = math.inf,
-    always: int = 2,
-) -> np.ndarray:
-    """Seconds of each run, (runs, contenders): in turn, forwards and backwards; two rounds warm up.
-
-    After the first ``always``, a contender that had ``budget`` seconds runs no more after two timed runs: NaN.
-    """
-    seconds = np.full((runs + 2, len(contenders)), np.nan)
-    for i, row in enumerate(seconds):
-        for side in range(len(contenders))[:: 1 if i % 2 == 0 else -1]:
-            if side >= always and i > 3 and np.nansum(seconds[:, side]) > budget:
-                continue
-            started = clock()
-            contenders[side]()
-            row[side] = clock() - started
-    return seconds[2:]
-
-
-def compare(seconds: np.ndarray) -> tuple[float, float, float]:
-    """Ratio of the medians of the two columns, and the quartiles of the ratios of the pairs."""
-    ours, theirs = np.median(seconds, 0)
-    low, high = np.quantile(seconds[:, 0] / seconds[:, 1], [0.25, 0.75])
-    return float(ours / theirs), float(low), float(high)
 
 
 def draw_photo(megapixels: float) -> Picture:

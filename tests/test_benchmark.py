@@ -15,7 +15,9 @@ SCRIPT = Path(__file__).parents[1] / "scripts" / "benchmark.py"
 
 @pytest.fixture(scope="module")
 def script():
-    return runpy.run_path(str(SCRIPT))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(SCRIPT.parent)  # as `python scripts/benchmark.py` does: the script imports its neighbours
+        yield runpy.run_path(str(SCRIPT))
 
 
 @pytest.mark.slow
