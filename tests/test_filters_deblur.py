@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 from scipy import ndimage
-from skimage import restoration
+from skimage import data, restoration
 
 from restore.filters import kernels
 from restore.filters.array import deblur
@@ -40,6 +40,18 @@ def test_a_lopsided_kernel_is_not_turned():
     blurred = ndimage.correlate(sharp, LOPSIDED, mode="mirror")
     for restored in (deblur.wiener(blurred, kernel=LOPSIDED, balance=1e-3), deblur.richardson_lucy(blurred, kernel=5 * LOPSIDED, steps=40)):
         assert error(restored, sharp) < 0.4 * error(blurred, sharp)
+
+
+def test_a_long_lopsided_kernel_does_not_ring_from_the_borders():
+    hook = np.zeros((15, 15))
+    hook[1:12, 3], hook[11, 3:14] = 1, 0.4
+    sharp = data.camera()[100:260, 150:310].astype(np.float32) / 255
+    blurred = ndimage.correlate(sharp, hook / hook.sum(), mode="mirror")[30:130, 30:130]  # there is a world around a picture
+    seen = np.rint(255 * blurred + np.random.default_rng(0).normal(0, 1, blurred.shape)).clip(0, 255).astype(np.uint8)
+    restored = deblur.wiener(seen, kernel=hook, balance=3e-3)
+    assert error(restored / 255, sharp[30:130, 30:130]) < 0.6 * error(blurred, sharp[30:130, 30:130])
+    far = slice(20, -20), slice(20, -20)
+    assert error(restored[far] / 255, sharp[30:130, 30:130][far]) < 0.45 * error(blurred[far], sharp[30:130, 30:130][far])
 
 
 def test_against_scikit_image_far_from_borders():

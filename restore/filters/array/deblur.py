@@ -45,17 +45,33 @@ def wiener(
     pixels, give = take(image)
     from skimage.restoration import wiener as deconvolve
 
-    unit = to_float(pixels)
-    height, width = unit.shape[:2]
     check_border(border)
-    down, right = (0, 0) if border == "wrap" else blur.shape
-    whole = cv2.copyMakeBorder(unit, down, down, right, right, BORDERS[border])
-    if border != "wrap":  # the Fourier transform wraps: a mirror image makes that seamless
-        whole = cv2.copyMakeBorder(whole, 0, whole.shape[0], 0, whole.shape[1], cv2.BORDER_REFLECT)
-    planes = np.atleast_3d(whole)
+    unit = to_float(pixels)
+    planes = np.atleast_3d(unit if border == "wrap" else periodic(unit, blur, border))
     turned = blur[::-1, ::-1].astype(np.float32)  # scikit-image convolves
     sharp = np.dstack([deconvolve(planes[..., i], turned, balance, clip=False) for i in range(planes.shape[2])])
-    return give(from_float(sharp[down : down + height, right : right + width].reshape(unit.shape), pixels.dtype))
+    return give(from_float(sharp[: unit.shape[0], : unit.shape[1]].reshape(unit.shape), pixels.dtype))
+
+
+def periodic(unit: np.ndarray, blur: np.ndarray, border: str) -> np.ndarray:
+    """Continue a blurred picture (H, W) or (H, W, C) below and to the right until it meets its own other side.
+
+    What continues both sides fades into each other, blurred by the same kernel: a seam would ring all over the picture, and so would a
+    mirror image of what a lopsided kernel blurred.
+    """
+    whole = unit
+    for side in blur.shape:  # rows, then columns
+        band = BAND * side
+        wide = cv2.copyMakeBorder(np.ascontiguousarray(whole), band, band, 0, 0, BORDERS[border])
+        share = np.linspace(0, 1, band, dtype=np.float32).reshape(-1, *[1] * (whole.ndim - 1))
+        whole = np.concatenate([whole, (1 - share) * wide[-band:] + share * wide[:band]]).swapaxes(0, 1)
+    soft = correlate(np.ascontiguousarray(whole), blur, border="wrap")
+    soft[: unit.shape[0], : unit.shape[1]] = unit
+    return soft
+
+
+BAND = 2
+"""How many sides of the kernel there are between two opposite borders."""
 
 
 def richardson_lucy(
