@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 Kind: TypeAlias = "str | os.PathLike[str] | Picture | Image.Image | np.ndarray | torch.Tensor"
 """A path, a Picture, a PIL image, an array (H, W) or (H, W, C), or a tensor (C, H, W) or (N, C, H, W)."""
+Masks: TypeAlias = "Kind | Sequence[Kind]"
+"""A mask, or several of which each counts."""
 Pictures = Sequence[Picture]
 
 PIL_MODES = {"L": "L", "LA": "LA", "RGB": "RGB", "RGBA": "RGBA", "I;16": "I;16", "F": "F", "1": "L", "P": "RGB"}
@@ -38,8 +40,8 @@ def unpack(image: Kind) -> tuple[list[Picture], Callable[[Pictures], Any]]:
             (N, C, H, W) of the same types or float16 or bfloat16. Floats are nominally in [0, 1].
 
     Returns:
-        The pictures (N of a tensor (N, C, H, W), else one), and a function that makes the same kind of pictures of the same number and
-        size: a Picture for a path; a tensor on the same device and of the same type.
+        The pictures (N of a tensor (N, C, H, W), else one), and a function that makes the same kind of as many pictures, all of one size:
+        a Picture for a path; a tensor on the same device and of the same type.
 
     Raises:
         TypeError: The object is no picture.
@@ -52,19 +54,19 @@ def unpack(image: Kind) -> tuple[list[Picture], Callable[[Pictures], Any]]:
     if isinstance(image, Image.Image):
         return _unpack_pil(image)
     if isinstance(image, np.ndarray):
-        shape = image.shape
-        return [Picture.from_array(image)], lambda pictures: _only(pictures).to_array().reshape(shape)
+        more = image.shape[2:]
+        return [Picture.from_array(image)], lambda pictures: _only(pictures).to_array().reshape(*_only(pictures).shape, *more)
     if _is_tensor(image):
         return _unpack_tensor(image)
     raise TypeError(f"an image is a path, a PIL image, an array, a tensor or a Picture, got {type(image).__name__}")
 
 
-def unpack_masks(mask: Kind, shapes: Sequence[tuple[int, int]]) -> list[np.ndarray]:
+def unpack_masks(mask: Masks, shapes: Sequence[tuple[int, int]]) -> list[np.ndarray]:
     """Open the mask or masks of pictures.
 
     Args:
         mask: For all pictures, one path, Picture or PIL image (above half of its range = repair), array (H, W) or (H, W, 1) or tensor
-            (H, W) or (1, H, W) (non-zero = repair); or for each its own, a tensor (N, 1, H, W).
+            (H, W) or (1, H, W) (non-zero = repair); or for each its own, a tensor (N, 1, H, W). A list of such masks means all of them.
         shapes: (H, W) of each picture.
 
     Returns:
@@ -72,9 +74,14 @@ def unpack_masks(mask: Kind, shapes: Sequence[tuple[int, int]]) -> list[np.ndarr
 
     Raises:
         TypeError: The object is no mask.
-        ValueError: The mask has another size, or another number than the pictures.
+        ValueError: The mask has another size, or another number than the pictures, or the list is empty.
         ImageError: A file cannot be read.
     """
+    if isinstance(mask, list | tuple):
+        if not mask:
+            raise ValueError("the list of masks is empty; expected at least one")
+        several = [unpack_masks(one, shapes) for one in mask]
+        return [np.logical_or.reduce(together) for together in zip(*several, strict=True)]
     if _is_tensor(mask):
         array = (mask.float() if mask.is_floating_point() else mask).detach().cpu().numpy()
         if array.ndim == 4 and array.shape[1] == 1:

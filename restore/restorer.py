@@ -7,9 +7,11 @@ import threading
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from restore import estimate, kinds, weights
+import numpy as np
+
+from restore import estimate, kinds, masks, weights
 from restore.image import JpegCoding, Picture
-from restore.kinds import Kind
+from restore.kinds import Kind, Masks
 from restore.networks import Network
 from restore.runtime import PRECISIONS, Runtime, has_bf16, pick_engine
 from restore.tasks import TASKS
@@ -82,11 +84,13 @@ class Restorer:
     def inpaint(
         self,
         image: Kind,
-        mask: Kind,
+        mask: Masks,
         *,
         method: str = "learned",
         texture: bool = True,
         seed: int = 0,
+        grow: float = 0,
+        feather: float = 0,
         progress: Progress | None = None,
     ) -> Any:
         """Fill what a mask marks; everything else, and alpha, stays bit for bit as it was.
@@ -95,10 +99,12 @@ class Restorer:
             image: A path, a Picture, a PIL image, an array (H, W) or (H, W, C), or a tensor (C, H, W) or (N, C, H, W);
                 see ``restore.kinds.unpack``.
             mask: The same size, in displayed orientation. Arrays and tensors: non-zero = repair; files, PIL images and Pictures:
-                above half of their range.
+                above half of their range. A list of masks means all of them. ``restore.masks.from_colour`` makes one of painted strokes.
             method: "learned", "telea", "ns" or "biharmonic".
             texture: What "learned" fills into wide holes gets texture that is copied from the picture (``restore.exemplar``).
             seed: Same seed, same texture.
+            grow: Pixels that the mask grows by on all sides, 0 or more.
+            feather: Width of a soft edge outside the grown mask, in pixels, 0 or more: the fill fades into the photograph there.
             progress: Called with the fraction done, 0 to 1.
 
         Returns:
@@ -106,23 +112,68 @@ class Restorer:
 
         Raises:
             TypeError: ``image`` or ``mask`` is no picture.
-            ValueError: The mask has another size or covers the whole picture, or the method is unknown.
+            ValueError: The mask has another size or covers the whole picture, or the method, ``grow`` or ``feather`` is none of these.
             ImageError: A file cannot be read, or a picture has a form that is not taken (also a ValueError).
             WeightsError: The network's weight cannot be used.
             MemoryError: The smallest crop does not fit.
         """
         pictures, repack = kinds.unpack(image)
         holes = kinds.unpack_masks(mask, [picture.shape for picture in pictures])
+        function = self._filler(method, texture=texture, seed=seed)
+
+        def fill(picture: Picture, hole: np.ndarray, share: Progress | None) -> Picture:
+            hole = masks.grow(hole, grow) if grow else hole
+            if not feather:
+                return function(picture, hole, share)
+            weights = masks.feather(hole, feather)
+            filled = function(picture, weights > 0, share)
+            return picture.replace(pixels=masks.blend(picture.pixels, filled.pixels, weights))
+
+        return repack([fill(*each) for each in zip(pictures, holes, _shares(progress, len(pictures)), strict=True)])
+
+    def expand(
+        self,
+        image: Kind,
+        margins: masks.Margins,
+        *,
+        method: str = "learned",
+        texture: bool = True,
+        seed: int = 0,
+        progress: Progress | None = None,
+    ) -> Any:
+        """Continue a picture beyond its edges; what was there stays bit for bit as it was.
+
+        Args:
+            image: As for ``inpaint``. A transparent picture gets an opaque border.
+            margins: Pixels to be added at the left, the top, the right, the bottom. A few per cent of the picture pass for real; from a
+                quarter on it is texture without things.
+            method: As for ``inpaint``.
+            texture: As for ``inpaint``.
+            seed: As for ``inpaint``.
+            progress: As for ``inpaint``.
+
+        Returns:
+            The same kind as ``image``, larger; a Picture for a path.
+
+        Raises:
+            TypeError: ``image`` is no picture.
+            ValueError: A margin is negative or wider than the picture, or the method is unknown.
+            ImageError: A file cannot be read, or a picture has a form that is not taken (also a ValueError).
+            WeightsError: The network's weight cannot be used.
+            MemoryError: The smallest crop does not fit.
+        """
+        pictures, repack = kinds.unpack(image)
+        function = self._filler(method, texture=texture, seed=seed)
+        larger = [masks.expand(picture, margins) for picture in pictures]
+        return repack([function(*each, share) for each, share in zip(larger, _shares(progress, len(pictures)), strict=True)])
+
+    def _filler(self, method: str, *, texture: bool, seed: int) -> Callable[[Picture, np.ndarray, Progress | None], Picture]:
+        """What fills holes: (a picture, its mask, progress) -> the picture filled."""
         runtime = self.runtime("inpaint") if method == "learned" else None
         function = functools.partial(
             TASKS["inpaint"].function, runtime=runtime, method=method, tile=self.tile, texture=seed if texture else None
         )
-        return repack(
-            [
-                picture.replace(pixels=function(picture.pixels, hole, linear=picture.is_linear, progress=share))
-                for picture, hole, share in zip(pictures, holes, _shares(progress, len(pictures)), strict=True)
-            ]
-        )
+        return lambda picture, hole, share: picture.replace(pixels=function(picture.pixels, hole, linear=picture.is_linear, progress=share))
 
     def denoise(self, image: Kind, *, sigma: float | None = None, progress: Progress | None = None) -> Any:
         """Remove noise; alpha stays as it was.
@@ -264,10 +315,18 @@ def _shared() -> Restorer:
 
 
 def inpaint(
-    image: Kind, mask: Kind, *, method: str = "learned", texture: bool = True, seed: int = 0, progress: Progress | None = None
+    image: Kind,
+    mask: Masks,
+    *,
+    method: str = "learned",
+    texture: bool = True,
+    seed: int = 0,
+    grow: float = 0,
+    feather: float = 0,
+    progress: Progress | None = None,
 ) -> Any:
     """Fill what a mask marks, on the default device; see ``Restorer.inpaint``."""
-    return _shared().inpaint(image, mask, method=method, texture=texture, seed=seed, progress=progress)
+    return _shared().inpaint(image, mask, method=method, texture=texture, seed=seed, grow=grow, feather=feather, progress=progress)
 
 
 def denoise(image: Kind, *, sigma: float | None = None, progress: Progress | None = None) -> Any:

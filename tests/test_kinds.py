@@ -177,6 +177,21 @@ def test_one_mask_for_each_picture() -> None:
         kinds.unpack_masks(both, [(4, 5)] * 3)
 
 
+def test_several_masks_are_united() -> None:
+    other = np.zeros(HOLES.shape, np.uint8)
+    other[0] = 255
+    (holes,) = kinds.unpack_masks([HOLES, Picture.from_array(other)], [HOLES.shape])
+    np.testing.assert_array_equal(holes, HOLES | (other > 0))
+    with pytest.raises(ValueError, match="the list of masks is empty"):
+        kinds.unpack_masks([], [HOLES.shape])
+
+
+def test_an_array_of_another_size_comes_back_as_it_is() -> None:
+    for more in ((), (1,), (3,)):
+        _, repack = kinds.unpack(np.zeros((4, 5, *more), np.uint8))
+        assert repack([Picture.from_array(np.zeros((6, 9, *more), np.uint8))]).shape == (6, 9, *more)
+
+
 def test_images_as_masks_count_above_half() -> None:
     ringing = np.where(HOLES, 250, 20).astype(np.uint8)
     for mask in (Image.fromarray(ringing), Picture.from_array(ringing)):

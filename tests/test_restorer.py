@@ -86,6 +86,34 @@ def test_outside_the_mask_and_alpha_stay(method: str, channels: int, dtype: type
         np.testing.assert_array_equal(small.filter(image, "beauty")[..., -1], image[..., -1])
 
 
+def test_a_grown_mask_and_a_soft_edge(small: Restorer) -> None:
+    mask = np.zeros(PHOTO.shape[:2], bool)
+    mask[10:14, 12:20] = True
+    grown = restore.masks.grow(mask, 2)
+    weights = restore.masks.feather(grown, 3)
+    np.testing.assert_array_equal(small.inpaint(PHOTO, [mask, mask[::-1] & mask], grow=2), small.inpaint(PHOTO, grown))
+    whole, soft = small.inpaint(PHOTO, weights > 0), small.inpaint(PHOTO, mask, grow=2, feather=3)
+    np.testing.assert_array_equal(soft, restore.masks.blend(PHOTO, whole, weights))
+    np.testing.assert_array_equal(soft[weights == 0], PHOTO[weights == 0])
+    assert (soft != whole).any()
+    for options in ({"grow": -1}, {"feather": -1}):
+        with pytest.raises(ValueError, match="expected 0 or more pixels"):
+            small.inpaint(PHOTO, mask, **options)
+
+
+def test_expand(small: Restorer) -> None:
+    height, width = PHOTO.shape[:2]
+    result = small.expand(PHOTO, (8, 0, 4, 2))
+    assert result.shape == (height + 2, width + 12, *PHOTO.shape[2:])
+    np.testing.assert_array_equal(result[:height, 8:-4], PHOTO)
+    larger, border = restore.masks.expand(Picture.from_array(PHOTO), (8, 0, 4, 2))
+    np.testing.assert_array_equal(result, small.inpaint(larger, border).pixels)
+    tensor = torch.from_numpy(np.stack([PHOTO, PHOTO])).permute(0, 3, 1, 2)
+    assert small.expand(tensor, (8, 0, 4, 2), method="ns").shape == (2, 3, height + 2, width + 12)
+    with pytest.raises(ValueError, match="the margin at the left is -1 pixels"):
+        small.expand(PHOTO, (-1, 0, 0, 0))
+
+
 def test_texture_follows_its_seed_and_can_be_left_out(small: Restorer) -> None:
     image, mask = rng.random((96, 120, 3), np.float32), np.zeros((96, 120), bool)
     mask[20:70, 40:95] = True

@@ -1,8 +1,11 @@
 """`restore inpaint`: photographs and masks in, repaired photographs out."""
 
 import os
+import re
 import warnings
+from collections.abc import Callable
 from enum import Enum
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -29,9 +32,17 @@ from restore_cli.base import (
 )
 
 if TYPE_CHECKING:
-    from restore.batch import Job, Progress
+    import numpy as np
+
+    from restore.batch import Job, Plan, Progress
     from restore.image import Picture
+    from restore.masks import Margins
     from restore_cli.base import Repair
+
+    Mark = Callable[[Picture, Job], np.ndarray]
+
+LAYERS = (".png", ".tif", ".tiff")
+"""What layers end in: formats that keep samples exactly, with their transparency."""
 
 
 class Method(Enum):
@@ -47,9 +58,46 @@ def inpaint(  # noqa: PLR0913 - one parameter for each option
     photos: Photos,
     *,
     mask: Annotated[
+        list[str],
+        typer.Option(
+            "--mask",
+            metavar="FILE|DIR|COLOUR",
+            help="White where to repair: one for all, or a folder with the photographs' names; or the colour that was painted on the "
+            "photographs, such as '#ff0000'. Several are united.",
+            show_default=False,
+        ),
+    ] = [],  # noqa: B006 - typer copies it
+    tolerance: Annotated[
+        float | None,
+        typer.Option(
+            "--tolerance",
+            min=0,
+            max=255,
+            metavar="T",
+            help="How far a channel may be from the painted colour, on the scale of 8 bits.",
+            show_default="0; 48 for JPEG and its like",
+        ),
+    ] = None,
+    grow: Annotated[float, typer.Option("--grow", min=0, metavar="PX", help="Let the mask grow by so many pixels on all sides.")] = 0,
+    feather: Annotated[
+        float,
+        typer.Option("--feather", min=0, metavar="PX", help="Let the fill fade into the photograph over so many pixels around it."),
+    ] = 0,
+    expand: Annotated[
         str,
-        typer.Option("--mask", metavar="FILE|DIR", help="White where to repair: one for all, or a folder with the photographs' names."),
-    ],
+        typer.Option(
+            "--expand",
+            metavar="MARGINS",
+            help="Continue the photograph beyond its edges: pixels, or per cent of its side, as in 64 or 10%; or LEFT,TOP,RIGHT,BOTTOM.",
+            show_default=False,
+        ),
+    ] = "",
+    layer: Annotated[
+        str,
+        typer.Option(
+            "--layer", metavar="FILE|DIR", help="Write what was synthesised as a transparent layer too: PNG or TIFF.", show_default=False
+        ),
+    ] = "",
     out: Out = "",
     method: Annotated[Method, typer.Option("--method", help="The network, or a classical method.")] = Method.learned,
     texture: Annotated[
@@ -65,31 +113,112 @@ def inpaint(  # noqa: PLR0913 - one parameter for each option
     max_pixels: MaxPixels = None,
     quiet: Quiet = False,
 ) -> None:
-    """Fill what a mask marks: scratches, text, stains, things.
+    """Fill what a mask marks: scratches, text, stains, things; or continue a photograph beyond its edges.
 
-    Everything outside the mask stays as it was, bit for bit where the format is lossless.
+    Everything outside the mask and its soft edge stays as it was, bit for bit where the format is lossless.
     """
-    if not os.path.exists(mask):
-        raise WrongCall(f"no mask {mask}; expected a file, or a folder of masks with the photographs' names")
-    from restore import masks
-    from restore.batch import Partners
-    from restore.image import ImageWarning
-
-    work = make_plan(photos, out, on_exists=on_exists, exclude=[mask])
-    partners = Partners(mask) if os.path.isdir(mask) else None
-    if partners and any(job.source is None for job in work.jobs):
-        raise WrongCall(f"mask {mask} is a folder; expected a file for a picture from standard input")
+    if not mask and not expand:
+        raise WrongCall("nothing says what to fill; expected --mask, --expand, or both")
+    margins = read_margins(expand)
+    work = make_plan(photos, out, on_exists=on_exists, exclude=[*mask, layer] if layer else mask)
+    layers = aim_layers(work, layer, mask, replace=on_exists is not OnExists.fail)
+    marks = [_read_mask(one, work, tolerance) for one in mask]
 
     def prepare() -> "Repair":
+        import numpy as np
+
+        from restore import masks
+        from restore.image import ImageWarning, write
+
         tasks = {"inpaint": weights} if method is Method.learned else {}
         restorer = make_restorer(device, precision, runtime, tasks=tasks, quality=quality)
 
         def repair(picture: "Picture", job: "Job", progress: "Progress") -> "Picture":
-            holes = masks.load(partners.find(job.name) if partners else mask, picture.shape)
+            holes = masks.grow(masks.union([mark(picture, job) for mark in marks], picture.shape), grow)
+            if expand:
+                left, top, right, bottom = sides = margins(*picture.shape)
+                picture, border = masks.expand(picture, sides)
+                holes = border | np.pad(holes, ((top, bottom), (left, right)))
             if not holes.any():
                 warnings.warn("the mask marks nothing; the photograph is written as it was", ImageWarning, stacklevel=2)
-            return restorer.inpaint(picture, holes, method=method.value, texture=texture, seed=seed, progress=progress)
+            result = restorer.inpaint(picture, holes, method=method.value, texture=texture, seed=seed, feather=feather, progress=progress)
+            if layers:
+                layers[job].parent.mkdir(parents=True, exist_ok=True)
+                write(masks.layer(result, masks.feather(holes, feather) > 0), layers[job])
+            return result
 
         return repair
 
     carry_out(work, prepare, max_pixels=max_pixels, quiet=quiet)
+
+
+def read_margins(text: str) -> "Callable[[int, int], Margins]":
+    """Read what a picture is to be continued by: one number for all sides, or LEFT,TOP,RIGHT,BOTTOM; pixels, or per cent of the side.
+
+    Returns:
+        A function (height, width) -> margins in pixels.
+
+    Raises:
+        WrongCall: It is none of these.
+
+    >>> read_margins("64,0,64,5%")(200, 300)
+    (64, 0, 64, 10)
+    """
+    parts = text.split(",") if text else ["0"]
+    if len(parts) not in (1, 4) or not all(re.fullmatch(r"\d+|\d+(\.\d+)?%", part) for part in parts):
+        raise WrongCall(f"--expand is {text!r}; expected pixels or per cent, as in 64 or 10%, for all sides or as LEFT,TOP,RIGHT,BOTTOM")
+
+    def margins(height: int, width: int) -> "Margins":
+        sides = zip(parts * (4 // len(parts)), (width, height, width, height), strict=True)
+        left, top, right, bottom = (round(float(part[:-1]) / 100 * side) if part[-1] == "%" else int(part) for part, side in sides)
+        return left, top, right, bottom
+
+    return margins
+
+
+def aim_layers(work: "Plan", layer: str, mask: list[str], *, replace: bool) -> "dict[Job, Path]":
+    """Give every photograph's layer its place: a file for a single one, else a folder that mirrors the outputs.
+
+    Raises:
+        WrongCall: A file for several photographs, one of another format, one that exists and may not be replaced, or that is read or
+            written otherwise.
+    """
+    from restore.image import SUFFIXES
+
+    if not layer or not work.jobs:
+        return {}
+    is_file = Path(layer).suffix.lower() in SUFFIXES and not os.path.isdir(layer)
+    if is_file and len(work.jobs) > 1:
+        raise WrongCall(f"layer {layer} is named like a file; expected a folder for more than one photograph")
+    found = {job: Path(layer) if is_file else Path(layer, job.name) for job in work.jobs}
+    found = {job: path if is_file or path.suffix.lower() in LAYERS else path.with_suffix(".png") for job, path in found.items()}
+    others = {os.path.realpath(path) for job in work.jobs for path in (job.source, job.target, *mask) if path}
+    for path in found.values():
+        if path.suffix.lower() not in LAYERS:
+            raise WrongCall(f"layer {path} ends in {path.suffix!r}; expected one of {', '.join(LAYERS)}")
+        if os.path.realpath(path) in others or len(set(found.values())) < len(found):
+            raise WrongCall(f"layer {path} is a photograph, a mask, an output or another layer too; expected another place")
+        if os.path.lexists(path) and not replace:
+            raise WrongCall(f"layer {path} exists; choose on-exists skip, replace or rename")
+    return found
+
+
+def _read_mask(mask: str, work: "Plan", tolerance: float | None) -> "Mark":
+    """Say how a photograph's mask is found: in a file, in a folder, or by the colour that was painted on it.
+
+    Raises:
+        WrongCall: There is no such file or folder, or a folder for standard input.
+    """
+    from restore import masks
+    from restore.batch import Partners
+
+    if masks.is_colour(mask):
+        return lambda picture, job: masks.from_colour(picture, mask, tolerance=tolerance)
+    if not os.path.exists(mask):
+        raise WrongCall(f"no mask {mask}; expected a file, a folder of masks with the photographs' names, or a colour such as '#ff0000'")
+    if not os.path.isdir(mask):
+        return lambda picture, job: masks.load(mask, picture.shape)
+    if any(job.source is None for job in work.jobs):
+        raise WrongCall(f"mask {mask} is a folder; expected a file for a picture from standard input")
+    partners = Partners(mask)
+    return lambda picture, job: masks.load(partners.find(job.name), picture.shape)

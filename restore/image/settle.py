@@ -92,6 +92,19 @@ def _exif(exif: bytes | None, note: Note) -> tuple[bytes | None, int, tuple[floa
     return bytes(block), orientation, dpi
 
 
+def resized(exif: bytes, height: int, width: int) -> bytes:
+    """Return an EXIF block that says another size of the picture, where it says one."""
+    block, first = bytearray(exif), parse_directory(io.BytesIO(exif))
+    inner = first.tags[34665].data if 34665 in first.tags else {}
+    sized = [(first.tags, 256, width), (first.tags, 257, height)]
+    if isinstance(inner, dict):
+        sized += [(inner, 40962, width), (inner, 40963, height)]
+    for tags, code, value in sized:
+        if code in tags:
+            _patch(block, first, tags[code], value)
+    return bytes(block)
+
+
 def _patch(block: bytearray, directory: Directory, tag: Tag, value: int) -> None:
     code = {1: "B", 3: "H", 4: "L"}.get(tag.type)
     if code:

@@ -1,4 +1,4 @@
-"""Masks of damage: drawn from a random generator, read from files, checked against a picture.
+"""Masks of damage: drawn from a random generator, read from files or from a painted colour, grown, checked against a picture.
 
 A mask is an (H, W) array; non-zero means repair. Drawn and loaded ones are uint8, 0 or 255: the same bytes from the same generator, for
 one version of OpenCV (its fonts changed from 4 to 5). Sizes are fractions of the picture's shorter side; what is in pixels says so. More
@@ -10,8 +10,10 @@ items of one kind, from an equal generator, cover the fewer ones.
 """
 
 from restore.masks.base import Count, Range, Shape
+from restore.masks.canvas import Margins, expand, layer
 from restore.masks.cracks import cracks, folds
 from restore.masks.draw import BENCHMARKS, MASKS, benchmark, draw, known
+from restore.masks.edit import blend, feather, from_colour, grow, is_colour, union
 from restore.masks.files import check, load
 from restore.masks.lines import film_scratches, polylines, scratches, strokes
 from restore.masks.marks import dust, handwriting, text
@@ -21,20 +23,28 @@ __all__ = [
     "BENCHMARKS",
     "MASKS",
     "Count",
+    "Margins",
     "Range",
     "Shape",
     "benchmark",
+    "blend",
     "blobs",
     "boxes",
     "check",
     "cracks",
     "draw",
     "dust",
+    "expand",
+    "feather",
     "film_scratches",
     "folds",
+    "from_colour",
     "grid",
+    "grow",
     "handwriting",
+    "is_colour",
     "known",
+    "layer",
     "load",
     "outpainting",
     "polylines",
@@ -43,4 +53,5 @@ __all__ = [
     "strokes",
     "tears",
     "text",
+    "union",
 ]
