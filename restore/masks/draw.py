@@ -30,6 +30,9 @@ MASKS: dict[str, Callable[..., np.ndarray]] = {
     "handwriting": handwriting,
 }
 
+MIXED = ("scratches", "text", "dust", "strokes", "polylines", "boxes", "blobs")
+"""Kinds that the sets by area are drawn from, named by the part of the picture that they cover, in per cent."""
+
 BENCHMARKS: dict[str, tuple[tuple[str, ...], Range]] = {
     "thin": (("scratches", "scratches", "scratches", "text"), (0.045, 0.055)),
     "medium": (("strokes",), (0.18, 0.22)),
@@ -40,6 +43,11 @@ BENCHMARKS: dict[str, tuple[tuple[str, ...], Range]] = {
     "lama-thin-512": (("polylines",), (0.0, 0.5)),
     "lama-medium-512": (("polylines", "boxes"), (0.0, 0.5)),
     "lama-thick-512": (("polylines", "boxes"), (0.0, 0.5)),
+    "0-1": (MIXED, (0.002, 0.01)),
+    "1-5": (MIXED, (0.01, 0.05)),
+    "5-10": (MIXED, (0.05, 0.10)),
+    "10-20": (MIXED, (0.10, 0.20)),
+    "20-40": (MIXED, (0.20, 0.40)),
 }
 """Set -> kinds that it is drawn from, and the part of the picture that it covers. Append only: what is drawn depends on the place."""
 
@@ -104,7 +112,8 @@ def benchmark(kind: str, shape: Shape, seed: int) -> np.ndarray:
     """Draw one mask of a benchmark set.
 
     Args:
-        kind: "thin" (scratches and text, 5 % of the picture), "medium" (brush strokes, 20 %) or "large" (boxes and blobs, 30 %); or
+        kind: "thin" (scratches and text, 5 % of the picture), "medium" (brush strokes, 20 %) or "large" (boxes and blobs, 30 %);
+            "0-1", "1-5", "5-10", "10-20" or "20-40" (several kinds, so many per cent); or
             "lama-thin-256" and the like, with which Suvorov et al. (LaMa, 2021) evaluate on pictures of that size: their pixels are those
             of the picture at hand, and masks that cover over half of it are thrown away.
         shape: (H, W).
