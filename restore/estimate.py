@@ -26,6 +26,14 @@ ENOUGH = 5000
 ROUNDS = 8
 """Times that the patches are chosen anew for the level that those before gave."""
 
+LOOKED = 16384
+"""Blocks of 8 x 8 pixels that are looked at for the noise of cameras, at most."""
+_TURNS = np.add.outer(np.arange(8), np.arange(8))
+MIDDLE, FINE = (_TURNS >= 3) & (_TURNS <= 5), _TURNS >= 9
+"""Frequencies of such blocks, (8, 8) bool: those that cameras and JPEG leave noise in, and those that they take it from."""
+CAMERA_LEVEL, CAMERA_SHARE = 2.3, 0.5
+"""Noise is a camera's from this level on, in 8-bit units, if its colour has at most this share of the power of white noise at ``FINE``."""
+
 LUMA = np.array([0.299, 0.587, 0.114], np.float32)
 """Parts of red, green and blue in the brightness that JPEG stores (ITU-T T.871)."""
 BLOCKS, FEW = 8192, 256
@@ -88,6 +96,38 @@ def noise_level(pixels: np.ndarray, *, linear: bool = False) -> float:
         if abs(variance - before) < 1e-3 * before:
             break
     return 255 * float(np.sqrt(variance))
+
+
+def has_camera_noise(pixels: np.ndarray, *, linear: bool = False) -> bool:
+    """Tell whether a picture's noise is that of a camera, which neighbouring pixels share, and not white, or too little to matter.
+
+    Demosaicking, smoothing and JPEG take the fine part of noise, that of its colour first; white noise has all frequencies alike. Both are
+    measured on the hundredth of all blocks whose brightness is the flattest, those at black or white aside.
+
+    Args:
+        pixels: (H, W, 1) or (H, W, 3), uint8, uint16, or float32 nominally in [0, 1]. Grey pictures show nothing: their answer is no.
+        linear: The samples are proportional to light.
+
+    Raises:
+        ValueError: A float picture holds a NaN or an infinity where it is looked at.
+    """
+    height, width, channels = pixels.shape
+    if channels == 1 or min(height, width) < 8:
+        return False
+    step = max(3, int(np.ceil(np.sqrt((height - 7) * (width - 7) / LOOKED))))
+    blocks = to_float(np.lib.stride_tricks.sliding_window_view(pixels, (8, 8), axis=(0, 1))[::step, ::step].reshape(-1, 3, 8, 8))
+    if not np.isfinite(blocks).all():
+        raise ValueError("the picture holds a NaN or an infinity; expected finite numbers")
+    blocks = 255 * (to_srgb(blocks) if linear else blocks)
+    clipped = np.logical_or(blocks <= 0, blocks >= 255).mean((2, 3)).max(1)
+    blocks = blocks[clipped <= max(0.02, np.quantile(clipped, 0.1))]
+    coefficients = dctn(blocks, axes=(2, 3), norm="ortho")
+    grey = coefficients.mean(1, keepdims=True)  # (N, 1, 8, 8)
+    roughness = (grey[..., MIDDLE | FINE] ** 2).mean((1, 2))
+    flat = np.argsort(roughness)[: max(30, len(roughness) // 100)]
+    grey, colour = grey[flat], coefficients[flat] - grey[flat]
+    brightness, middle, fine = 3 * (grey[..., MIDDLE] ** 2).mean(), *(1.5 * (colour[..., band] ** 2).mean() for band in (MIDDLE, FINE))
+    return bool((brightness * middle) ** 0.25 > CAMERA_LEVEL and fine < CAMERA_SHARE * middle)
 
 
 def _patches(pixels: np.ndarray) -> np.ndarray | None:
