@@ -157,3 +157,80 @@ def test_shipped_network_gains(sigma: int, gain: float, kind: str) -> None:
     if kind != "8-bit":
         clean = clean.astype(np.float32) / 255
     assert psnr(result, clean) - psnr(noisy, clean) > gain
+
+
+def level_map(shape: tuple[int, int]) -> np.ndarray:
+    """Rows of 10, columns of 40 from the middle on."""
+    return np.where(np.arange(shape[1]) < shape[1] // 2, 10.0, 40.0)[None].repeat(shape[0], 0)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.parametrize("camera", [False, True])
+def test_a_constant_map_is_its_number(dtype: type, channels: int, camera: bool) -> None:
+    picture, runtime = random_picture((70, 61, channels), dtype), real_network()
+    number = denoise(picture, runtime, sigma=25, camera=camera, tile=32)
+    mapped = denoise(picture, runtime, sigma=np.full((70, 61), 25.0), camera=camera, tile=32)
+    np.testing.assert_allclose(mapped.astype(float), number, atol=1e-6 if dtype == np.float32 else 1)
+    assert (mapped != number).mean() < 1e-3 or dtype == np.float32  # a last bit may round the other way
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_each_half_has_its_level(dtype: type) -> None:
+    picture = random_picture((37, 50, 3), dtype)
+    result = denoise(picture, brighten, sigma=level_map((37, 50)), tile=16)
+    np.testing.assert_array_equal(result[:, :25], denoise(picture, brighten, sigma=10)[:, :25])
+    np.testing.assert_array_equal(result[:, 25:], denoise(picture, brighten, sigma=40)[:, 25:])
+
+
+def test_far_from_the_border_the_other_level_is_not_seen() -> None:
+    runtime = real_network()
+    picture, halo = random_picture((16, 200, 3), np.float32), runtime.halo
+    result = denoise(picture, runtime, sigma=level_map((16, 200)), tile=32)
+    np.testing.assert_allclose(result[:, : 100 - halo], denoise(picture, runtime, sigma=10)[:, : 100 - halo], atol=1e-6)
+    np.testing.assert_allclose(result[:, 100 + halo :], denoise(picture, runtime, sigma=40)[:, 100 + halo :], atol=1e-6)
+    assert np.abs(result - denoise(picture, runtime, sigma=10))[:, 100:].max() > 1e-3
+
+
+def test_grey_under_a_map_gets_white_noise_of_its_level() -> None:
+    seen = []
+    picture = np.full((128, 256, 1), 0.5, np.float32)
+    denoise(picture, stand_in(lambda image, level: (seen.append((image, level)), image)[1]), sigma=level_map((128, 256)))
+    ((image, level),) = seen
+    np.testing.assert_allclose(level[..., 0], level_map((128, 256)) / 255 * np.sqrt(3), rtol=1e-6)
+    across = image @ np.float32([1, -1, 0]) / np.float32(np.sqrt(2))
+    for half, sigma in ((across[:, :128], 10), (across[:, 128:], 40)):
+        assert half.std() * 255 == pytest.approx(sigma * np.sqrt(3), rel=0.03)
+
+
+@pytest.mark.parametrize("camera", [False, True])
+def test_where_the_map_is_0_nothing_changes(camera: bool) -> None:
+    picture, levels = random_picture((30, 40, 3), np.uint8), level_map((30, 40)) - 10
+    result = denoise(picture, brighten, sigma=levels, camera=camera)
+    np.testing.assert_array_equal(result[:, :20], picture[:, :20])
+    assert (result[:, 20:] != picture[:, 20:]).mean() > 0.5
+    np.testing.assert_array_equal(denoise(picture, brighten, sigma=0 * levels, camera=camera), picture)
+
+
+def test_a_camera_network_is_told_nothing_unless_somebody_knows() -> None:
+    seen = []
+    runtime = stand_in(lambda image, level: (seen.append((image, level)), image)[1])
+    grey = random_picture((8, 9, 1), np.uint8)
+    np.testing.assert_array_equal(denoise(grey, runtime, camera=True), grey)
+    denoise(grey, runtime, camera=True, sigma=51)
+    assert [level for _, level in seen] == [0, 0.2]
+    np.testing.assert_allclose(seen[0][0], np.repeat(grey, 3, 2) / np.float32(255), atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("levels", "message"),
+    [
+        (np.zeros((5, 6)), "sigma is a map of 6x5; expected 5x6, as the picture has"),
+        (np.full((6, 5), 76.0), "sigma runs from 76 to 76; expected 0 to 75 in 8-bit units"),
+        (np.full((6, 5), np.nan), "sigma runs from nan to nan; expected 0 to 75 in 8-bit units"),
+        (np.zeros((6, 5, 1)), r"sigma must be a number from 0 to 75 .* or None, got an array of shape \(6, 5, 1\)"),
+    ],
+)
+def test_maps_that_do_not_fit(levels: np.ndarray, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        denoise(random_picture((6, 5, 3), np.uint8), brighten, sigma=levels)

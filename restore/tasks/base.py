@@ -1,6 +1,7 @@
 """What tasks share."""
 
 from collections.abc import Callable
+from typing import TypeAlias
 
 import numpy as np
 
@@ -8,11 +9,14 @@ from restore.image import from_float, to_float, to_linear, to_srgb
 from restore.runtime import Runtime
 from restore.tiling import tiled
 
+Condition: TypeAlias = float | tuple[int, float] | np.ndarray
+"""What a network takes beside the picture: a number, a filter's number and its strength, or a map (H, W) float32 of numbers."""
+
 
 def run(
     pixels: np.ndarray,
     runtime: Runtime,
-    condition: float | tuple[int, float],
+    condition: Condition,
     *,
     tile: int,
     linear: bool,
@@ -35,15 +39,43 @@ def run(
     Raises:
         ValueError: A float picture holds a NaN or an infinity.
     """
-    grey = pixels.shape[2] == 1 or bool((pixels[..., :1] == pixels).all())
+    channels = pixels.shape[2]
+    grey = channels == 1 or bool((pixels[..., :1] == pixels).all())
 
     def clean(crop: np.ndarray) -> np.ndarray:
+        crop, given = apart(crop, channels, condition)
         x = to_float(np.repeat(crop[..., :1], 3, axis=2) if grey else crop)
         if not np.isfinite(x).all():
             raise ValueError("the picture holds a NaN or an infinity; expected finite numbers")
-        y = runtime(to_srgb(x) if linear else x, condition)  # (h, w, 3)
+        y = runtime(to_srgb(x) if linear else x, given)  # (h, w, 3)
         if grey:
             y = np.repeat(y.mean(axis=2, keepdims=True), crop.shape[2], axis=2)
         return from_float(to_linear(y) if linear else y, crop.dtype)
 
-    return tiled(clean, pixels, tile=tile, halo=runtime.halo, multiple_of=runtime.multiple_of, min_size=runtime.min_size, progress=progress)
+    image = beside(pixels, condition)
+    return tiled(clean, image, tile=tile, halo=runtime.halo, multiple_of=runtime.multiple_of, min_size=runtime.min_size, progress=progress)
+
+
+def beside(pixels: np.ndarray, condition: Condition) -> np.ndarray:
+    """Put a condition that is a map beside the samples, byte for byte, so that tiles cut both; others change nothing.
+
+    Args:
+        pixels: (H, W, C), uint8, uint16 or float32.
+        condition: A map (H, W) float32, or something else.
+
+    Returns:
+        (H, W, C + n), of the same type.
+
+    >>> beside(np.zeros((5, 7, 3), np.uint16), np.ones((5, 7), np.float32)).shape
+    (5, 7, 5)
+    """
+    if not isinstance(condition, np.ndarray):
+        return pixels
+    return np.concatenate([pixels, np.ascontiguousarray(condition, np.float32)[..., None].view(pixels.dtype)], 2)
+
+
+def apart(crop: np.ndarray, channels: int, condition: Condition) -> tuple[np.ndarray, Condition]:
+    """Undo ``beside`` on a crop of what it made: the samples (h, w, channels), and the condition there, a map as (h, w, 1) float32."""
+    if not isinstance(condition, np.ndarray):
+        return crop, condition
+    return crop[..., :channels], np.ascontiguousarray(crop[..., channels:]).view(np.float32)

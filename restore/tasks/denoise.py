@@ -9,6 +9,7 @@ from scipy.special import ndtri
 from restore.estimate import noise_level
 from restore.image import from_float, to_float, to_linear, to_srgb
 from restore.runtime import Runtime
+from restore.tasks.base import apart, beside, run
 from restore.tiling import tiled
 
 MAX_SIGMA = 75.0
@@ -21,7 +22,8 @@ def denoise(
     pixels: np.ndarray,
     runtime: Runtime,
     *,
-    sigma: float | None = None,
+    sigma: float | np.ndarray | None = None,
+    camera: bool = False,
     tile: int = 512,
     linear: bool = False,
     progress: Callable[[float], None] | None = None,
@@ -32,7 +34,10 @@ def denoise(
         pixels: (H, W, 1) or (H, W, 3), uint8, uint16, or float32 nominally in [0, 1] (it may exceed that).
             Three equal channels are treated as grey, and stay equal.
         runtime: A denoiser.
-        sigma: Standard deviation of the noise in 8-bit units, 0 to 75, whatever the depth; None: estimated. 0 changes nothing.
+        sigma: Standard deviation of the noise in 8-bit units, 0 to 75, whatever the depth, or a map of it (H, W); None: estimated. Where it
+            is 0, nothing changes.
+        camera: The runtime is one for the noise of cameras, which neighbouring pixels share: it gets grey as three equal channels, and
+            where ``sigma`` is None it sees for itself how strong the noise is.
         tile: Largest side of what the network gets at once, in pixels, without the halo.
         linear: The samples are proportional to light; the network gets them sRGB-encoded, and ``sigma`` is that of the encoded samples.
         progress: Called with the fraction done, 0 to 1.
@@ -43,32 +48,63 @@ def denoise(
     Raises:
         ValueError: ``sigma`` is out of its range; a float picture holds a NaN or an infinity.
     """
-    if sigma is not None and not (isinstance(sigma, Real) and 0 <= sigma <= MAX_SIGMA):
-        raise ValueError(f"sigma must be a number from 0 to {MAX_SIGMA:g} in 8-bit units, or None, got {sigma!r}")
+    sigma = _check(sigma, pixels.shape)
+    if camera and sigma is None:
+        return run(pixels, runtime, 0.0, tile=tile, linear=linear, progress=progress)
     if sigma is None:
         sigma = min(noise_level(pixels, linear=linear), MAX_SIGMA)
-    if sigma == 0:
+    if not np.any(sigma):
         if progress:
             progress(1.0)
         return pixels.copy()
+    function = run if camera else _run_white
+    result = function(pixels, runtime, sigma / 255, tile=tile, linear=linear, progress=progress)
+    return np.where(sigma[..., None] == 0, pixels, result) if isinstance(sigma, np.ndarray) else result
 
+
+def _check(sigma: float | np.ndarray | None, shape: tuple[int, ...]) -> float | np.ndarray | None:
+    """The level, a map as float32."""
+    if isinstance(sigma, np.ndarray) and sigma.ndim == 2:
+        if sigma.shape != shape[:2]:
+            raise ValueError(f"sigma is a map of {sigma.shape[1]}x{sigma.shape[0]}; expected {shape[1]}x{shape[0]}, as the picture has")
+        if not (sigma.min() >= 0 and sigma.max() <= MAX_SIGMA):
+            raise ValueError(f"sigma runs from {sigma.min():g} to {sigma.max():g}; expected 0 to {MAX_SIGMA:g} in 8-bit units")
+        return sigma.astype(np.float32)
+    if sigma is not None and not (isinstance(sigma, Real) and 0 <= sigma <= MAX_SIGMA):
+        came = f"an array of shape {sigma.shape}" if isinstance(sigma, np.ndarray) else repr(sigma)
+        raise ValueError(f"sigma must be a number from 0 to {MAX_SIGMA:g} in 8-bit units, a map (H, W) of them, or None, got {came}")
+    return sigma
+
+
+def _run_white(
+    pixels: np.ndarray,
+    runtime: Runtime,
+    level: float | np.ndarray,
+    *,
+    tile: int,
+    linear: bool,
+    progress: Callable[[float], None] | None,
+) -> np.ndarray:
+    """As ``base.run``, but that grey gets noise across the grey axis."""
     grey = pixels.shape[2] == 1 or bool((pixels[..., :1] == pixels).all())
     image = _with_colour_noise(pixels[..., :1]) if grey else pixels
-    level = sigma / 255 * (3**0.5 if grey else 1)
+    level, channels = level * (3**0.5 if grey else 1), image.shape[2]
 
     def clean(crop: np.ndarray) -> np.ndarray:
+        crop, given = apart(crop, channels, level)
         x = to_float(crop[..., :1] if grey else crop)
         if not np.isfinite(x).all():
             raise ValueError("the picture holds a NaN or an infinity; expected finite numbers")
         if linear:
             x = to_srgb(x)
         if grey:
-            x = x + np.float32(level) * (_normal(crop[..., 1:]) @ COLOUR)
-        y = runtime(x, level)  # (h, w, 3)
+            x = x + np.float32(given) * (_normal(crop[..., 1:]) @ COLOUR)
+        y = runtime(x, given)  # (h, w, 3)
         if grey:
             y = np.repeat(y.mean(axis=2, keepdims=True), pixels.shape[2], axis=2)
         return from_float(to_linear(y) if linear else y, crop.dtype)
 
+    image = beside(image, level)
     return tiled(clean, image, tile=tile, halo=runtime.halo, multiple_of=runtime.multiple_of, min_size=runtime.min_size, progress=progress)
 
 
