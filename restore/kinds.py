@@ -25,6 +25,8 @@ Kind: TypeAlias = "str | os.PathLike[str] | Picture | Image.Image | np.ndarray |
 """A path, a Picture, a PIL image, an array (H, W) or (H, W, C), or a tensor (C, H, W) or (N, C, H, W)."""
 Masks: TypeAlias = "Kind | Sequence[Kind]"
 """A mask, or several of which each counts."""
+Level: TypeAlias = "float | np.ndarray | torch.Tensor | None"
+"""A number for the whole picture, an array or tensor (H, W) of them, or nothing."""
 Pictures = Sequence[Picture]
 
 PIL_MODES = {"L": "L", "LA": "LA", "RGB": "RGB", "RGBA": "RGBA", "I;16": "I;16", "F": "F", "1": "L", "P": "RGB"}
@@ -97,6 +99,11 @@ def unpack_masks(mask: Masks, shapes: Sequence[tuple[int, int]]) -> list[np.ndar
         (picture,), _ = unpack(mask)
         return [masks.load(picture, shape) > 0 for shape in shapes]
     raise TypeError(f"a mask is a path, a PIL image, an array, a tensor or a Picture, got {type(mask).__name__}")
+
+
+def unpack_level(level: Level) -> float | np.ndarray | None:
+    """A level whose map, if it is one, is an array."""
+    return level.detach().float().cpu().numpy() if _is_tensor(level) else level
 
 
 def _only(pictures: Pictures) -> Picture:

@@ -11,7 +11,7 @@ import numpy as np
 
 from restore import estimate, kinds, masks, weights
 from restore.image import JpegCoding, Picture
-from restore.kinds import Kind, Masks
+from restore.kinds import Kind, Level, Masks
 from restore.networks import Network
 from restore.runtime import PRECISIONS, Runtime, has_bf16, pick_engine
 from restore.tasks import TASKS
@@ -22,6 +22,8 @@ BF16_LOSS = "loss in bf16: PSNR, dB"
 """The score of a weight's manifest that says what bfloat16 costs: the mean over pictures, at the setting where it costs most."""
 QUALITIES = ("fast", "default", "best")
 """What ``Restorer`` takes as its quality."""
+NOISES = ("auto", "white", "camera")
+"""What ``Restorer.denoise`` takes as its noise."""
 ALLOWED = 0.02
 """What it may cost where the precision is "auto"."""
 
@@ -175,13 +177,17 @@ class Restorer:
         )
         return lambda picture, hole, share: picture.replace(pixels=function(picture.pixels, hole, linear=picture.is_linear, progress=share))
 
-    def denoise(self, image: Kind, *, sigma: float | None = None, progress: Progress | None = None) -> Any:
+    def denoise(self, image: Kind, *, sigma: Level = None, noise: str = "auto", progress: Progress | None = None) -> Any:
         """Remove noise; alpha stays as it was.
 
         Args:
             image: A path, a Picture, a PIL image, an array (H, W) or (H, W, C), or a tensor (C, H, W) or (N, C, H, W);
                 see ``restore.kinds.unpack``.
-            sigma: Standard deviation of the noise in 8-bit units, 0 to 75, whatever the depth; None: estimated, picture by picture.
+            sigma: Standard deviation of the noise in 8-bit units, 0 to 75, whatever the depth; an array or tensor (H, W) of it, for all
+                pictures, where it varies; None: estimated, picture by picture.
+            noise: "white": alike in all frequencies, as in tests and in pictures that were computed; "camera": formed by a camera or phone,
+                and by its JPEG file; "auto": as each picture shows (``restore.estimate.has_camera_noise``), and "white" where ``weights``
+                names one, or none for cameras is there.
             progress: Called with the fraction done, 0 to 1.
 
         Returns:
@@ -189,19 +195,23 @@ class Restorer:
 
         Raises:
             TypeError: ``image`` is no picture.
-            ValueError: ``sigma`` is out of its range.
+            ValueError: ``sigma`` is out of its range or of another size, or ``noise`` is unknown.
             ImageError: A file cannot be read, or a picture has a form that is not taken (also a ValueError).
-            WeightsError: The network's weight cannot be used.
+            WeightsError: The network's weight is not there, or cannot be used.
             MemoryError: The smallest tile does not fit.
         """
-        pictures, repack = kinds.unpack(image)
-        function = functools.partial(TASKS["denoise"].function, runtime=self.runtime("denoise"), sigma=sigma, tile=self.tile)
-        return repack(
-            [
-                picture.replace(pixels=function(picture.pixels, linear=picture.is_linear, progress=share))
-                for picture, share in zip(pictures, _shares(progress, len(pictures)), strict=True)
-            ]
-        )
+        if noise not in NOISES:
+            raise ValueError(f"noise {noise!r} is unknown; expected one of {', '.join(NOISES)}")
+        task, (pictures, repack) = TASKS["denoise"], kinds.unpack(image)
+        level = kinds.unpack_level(sigma)
+        may_tell = noise == "auto" and task.camera in weights.entries() and self.weights["denoise"] in (task.weight, task.fast)
+
+        def clean(picture: Picture, share: Progress | None) -> Picture:
+            camera = noise == "camera" or (may_tell and estimate.has_camera_noise(picture.pixels, linear=picture.is_linear))
+            function = functools.partial(task.function, runtime=self.runtime("denoise", camera=camera), camera=camera, tile=self.tile)
+            return picture.replace(pixels=function(picture.pixels, sigma=level, linear=picture.is_linear, progress=share))
+
+        return repack([clean(picture, share) for picture, share in zip(pictures, _shares(progress, len(pictures)), strict=True)])
 
     def dejpeg(self, image: Kind, *, jpeg_quality: int | str = AUTO, progress: Progress | None = None) -> Any:
         """Remove what JPEG left: blocks, rings, blotches of colour; alpha stays as it was.
@@ -272,8 +282,12 @@ class Restorer:
             ]
         )
 
-    def runtime(self, task: str) -> Runtime:
+    def runtime(self, task: str, *, camera: bool = False) -> Runtime:
         """The network of a task, ready to run; loaded once.
+
+        Args:
+            task: A key of ``restore.tasks.TASKS``.
+            camera: Its network for what cameras write, unless ``weights`` names one.
 
         Raises:
             ValueError: The task is unknown.
@@ -281,13 +295,15 @@ class Restorer:
         """
         if task not in TASKS:
             raise ValueError(f"task {task!r} is unknown; expected one of {', '.join(TASKS)}")
-        name = self.weights[task]
+        name, usual = self.weights[task], (TASKS[task].weight, TASKS[task].fast, TASKS[task].camera)
+        if camera and name in usual:
+            name = TASKS[task].camera
         with self._lock:
             if name not in self._runtimes:
                 try:
                     entry, _ = weights.find(name)
                 except weights.WeightsError as error:
-                    missing = f"no weight for {task!r} is there: " if name == TASKS[task].weight else ""
+                    missing = f"no weight for {task!r} is there: " if name in usual else ""
                     raise weights.WeightsError(f"{missing}{error}") from error
                 if entry.task != task:
                     raise weights.WeightsError(f"weight {name!r} is for the task {entry.task!r}, not {task!r}")
@@ -329,9 +345,9 @@ def inpaint(
     return _shared().inpaint(image, mask, method=method, texture=texture, seed=seed, grow=grow, feather=feather, progress=progress)
 
 
-def denoise(image: Kind, *, sigma: float | None = None, progress: Progress | None = None) -> Any:
+def denoise(image: Kind, *, sigma: Level = None, noise: str = "auto", progress: Progress | None = None) -> Any:
     """Remove noise, on the default device; see ``Restorer.denoise``."""
-    return _shared().denoise(image, sigma=sigma, progress=progress)
+    return _shared().denoise(image, sigma=sigma, noise=noise, progress=progress)
 
 
 def dejpeg(image: Kind, *, jpeg_quality: int | str = AUTO, progress: Progress | None = None) -> Any:

@@ -26,6 +26,7 @@ class Task:
         takes_mask: It repairs what a mask says.
         summary: One line for people.
         fast: A smaller weight; "": there is none.
+        camera: A weight for what cameras and phones write, which differs from what is seen in tests; "": there is none.
         ensemble: What it removes looks alike turned and mirrored, so that quality "best" is the mean over those forms.
     """
 
@@ -35,12 +36,21 @@ class Task:
     takes_mask: bool
     summary: str
     fast: str = ""
+    camera: str = ""
     ensemble: bool = False
 
 
 TASKS = {
     "inpaint": Task("inpaint", inpaint, "inpaint", True, "fill what a mask marks: scratches, text, stains, things"),
-    "denoise": Task("denoise", denoise, "denoise", False, "remove noise, of a level that is given or estimated", ensemble=True),
+    "denoise": Task(
+        "denoise",
+        denoise,
+        "denoise",
+        False,
+        "remove noise, of a level that is given or estimated",
+        camera="denoise-camera",
+        ensemble=True,
+    ),
     "dejpeg": Task("dejpeg", dejpeg, "dejpeg", False, "remove what JPEG left: blocks, rings, blotches of colour", ensemble=True),
     "filter": Task("filter", filter, "filters", False, "imitate a slow filter, of a strength that is given"),
 }
