@@ -98,7 +98,7 @@ def _run_white(
         if linear:
             x = to_srgb(x)
         if grey:
-            x = x + np.float32(given) * (_normal(crop[..., 1:]) @ COLOUR)
+            x = x + np.asarray(given, np.float32) * (_normal(crop[..., 1:]) @ COLOUR)
         y = runtime(x, given)  # (h, w, 3)
         if grey:
             y = np.repeat(y.mean(axis=2, keepdims=True), pixels.shape[2], axis=2)
