@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from restore.image import ImageError, ImageWarning, Picture, read, write
-    from restore.restorer import Restorer, dejpeg, denoise, inpaint
+    from restore.restorer import Restorer, deblur, dejpeg, denoise, inpaint
     from restore.weights import WeightsError, load
     from restore.weights import entries as list_weights
 
@@ -28,6 +28,7 @@ _HOMES = {
     "inpaint": ("restore.restorer", "inpaint"),
     "denoise": ("restore.restorer", "denoise"),
     "dejpeg": ("restore.restorer", "dejpeg"),
+    "deblur": ("restore.restorer", "deblur"),
     "load": ("restore.weights", "load"),
     "list_weights": ("restore.weights", "entries"),
     "WeightsError": ("restore.weights", "WeightsError"),
@@ -43,6 +44,7 @@ __all__ = [
     "Picture",
     "Restorer",
     "WeightsError",
+    "deblur",
     "dejpeg",
     "denoise",
     "inpaint",

@@ -252,6 +252,35 @@ class Restorer:
 
         return repack([clean(picture, share) for picture, share in zip(pictures, _shares(progress, len(pictures)), strict=True)])
 
+    def deblur(self, image: Kind, *, width: float | None = None, progress: Progress | None = None) -> Any:
+        """Sharpen what a lens out of focus or a shaking hand blurred; alpha stays as it was.
+
+        Args:
+            image: A path, a Picture, a PIL image, an array (H, W) or (H, W, C), or a tensor (C, H, W) or (N, C, H, W);
+                see ``restore.kinds.unpack``.
+            width: Standard deviation of the blur's kernel in pixels, sqrt((var_x + var_y) / 2), 0.3 to 4: of a Gaussian its sigma, of a
+                disk half its radius, of a straight motion its length / sqrt(24); None: as each picture looks.
+            progress: Called with the fraction done, 0 to 1.
+
+        Returns:
+            The same kind as ``image``; a Picture for a path. Floats are neither clipped nor quantised.
+
+        Raises:
+            TypeError: ``image`` is no picture.
+            ValueError: ``width`` is out of its range.
+            ImageError: A file cannot be read, or a picture has a form that is not taken (also a ValueError).
+            WeightsError: The network's weight is not there, or cannot be used.
+            MemoryError: The smallest tile does not fit.
+        """
+        pictures, repack = kinds.unpack(image)
+        function = functools.partial(TASKS["deblur"].function, runtime=self.runtime("deblur"), width=width, tile=self.tile)
+        return repack(
+            [
+                picture.replace(pixels=function(picture.pixels, linear=picture.is_linear, progress=share))
+                for picture, share in zip(pictures, _shares(progress, len(pictures)), strict=True)
+            ]
+        )
+
     def filter(self, image: Kind, name: str, *, strength: float = 0.5, progress: Progress | None = None) -> Any:
         """Imitate a slow filter of ``restore.filters`` with one network; alpha stays as it was.
 
@@ -353,3 +382,8 @@ def denoise(image: Kind, *, sigma: Level = None, noise: str = "auto", progress: 
 def dejpeg(image: Kind, *, jpeg_quality: int | str = AUTO, progress: Progress | None = None) -> Any:
     """Remove what JPEG left, on the default device; see ``Restorer.dejpeg``."""
     return _shared().dejpeg(image, jpeg_quality=jpeg_quality, progress=progress)
+
+
+def deblur(image: Kind, *, width: float | None = None, progress: Progress | None = None) -> Any:
+    """Sharpen what is blurred, on the default device; see ``Restorer.deblur``."""
+    return _shared().deblur(image, width=width, progress=progress)

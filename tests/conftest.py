@@ -31,7 +31,7 @@ def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 
 @pytest.fixture
 def tiny_weights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder with a manifest and tiny random networks "denoise", "inpaint", "filters" and "dejpeg", in the place of those shipped."""
+    """A folder with a manifest and tiny random networks of the names that are shipped, in the place of those."""
     import torch
     from safetensors.torch import save
 
@@ -48,6 +48,7 @@ def tiny_weights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         ("inpaint", "inpaint", "inpainting", stages),
         ("filters", "filter", "filtering", layers),
         ("dejpeg", "dejpeg", "restoration", stages),
+        ("deblur", "deblur", "restoration", stages),
     ):
         built = networks.build(network, options)
         for parameter in built.parameters():

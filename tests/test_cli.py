@@ -10,12 +10,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
-from restore_cli import app, base, demo, inpaint, main, photos
+from restore_cli import app, base, deblur, demo, inpaint, main, photos
 from skimage import data
 from typer.testing import CliRunner
 
 from restore.estimate import quality_of_tables
 from restore.image import SUFFIXES, read
+from restore.tasks.deblur import MAX_WIDTH, MIN_WIDTH
 from restore.tasks.denoise import MAX_SIGMA
 from restore.tasks.inpaint import METHODS
 from restore.weights import WeightsError, entries
@@ -105,7 +106,8 @@ finally:
         after = resource.getrusage(resource.RUSAGE_CHILDREN)
         seconds.append(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
     assert done.stdout.splitlines()[-1] == "heavy: []"
-    assert all(name in done.stdout for name in ("demo", "inpaint", "denoise", "dejpeg", "classify", "explain", "models", "train", "web"))
+    commands = ("demo", "inpaint", "denoise", "dejpeg", "deblur", "classify", "explain", "models", "train", "web")
+    assert all(name in done.stdout for name in commands)
     assert min(seconds) < 0.5
 
 
@@ -128,6 +130,7 @@ def test_version(call):
 def test_the_choices_are_those_of_the_library():
     assert [method.value for method in inpaint.Method] == list(METHODS)
     assert photos.MAX_SIGMA == MAX_SIGMA
+    assert (deblur.MIN_WIDTH, deblur.MAX_WIDTH) == (MIN_WIDTH, MAX_WIDTH)
 
 
 @pytest.mark.parametrize(
@@ -153,6 +156,11 @@ def test_the_choices_are_those_of_the_library():
         ("denoise in -o in/out", "output in/out lies in the input folder in"),
         ("denoise a.png in -o out", "a.png and in/a.png would both be written to out/a.png"),
         ("denoise a.png - -o out", "- stands for one picture"),
+        ("deblur a.png -o b.png --width wide", "--width is 'wide'; expected auto, or a number from 0.3 to 4"),
+        ("deblur a.png -o b.png --width 0", "--width is '0'"),
+        ("deblur a.png -o b.png --width 4.1", "--width is '4.1'"),
+        ("deblur a.png -o b.png --width nan", "--width is 'nan'"),
+        ("deblur a.png", "no output is named; expected -o FILE or -o FOLDER"),
         ("dejpeg a.png", "no output is named; expected -o FILE or -o FOLDER"),
         ("dejpeg a.png -o b.png --jpeg-quality strong", "--jpeg-quality is 'strong'; expected auto, or a whole number from 1 to 100"),
         ("dejpeg a.png -o b.png --jpeg-quality 0", "--jpeg-quality is '0'"),
@@ -299,6 +307,33 @@ def test_dejpeg_hands_its_options_on(folder, call, monkeypatch):
     assert seen[2:] == [("auto", base.Precision.auto, base.Engine.auto, {"dejpeg": ""}, "default"), "auto"]
 
 
+def test_deblur_hands_its_options_on(folder, call, monkeypatch):
+    seen = []
+
+    class Listening:
+        def deblur(self, picture, *, width, progress):
+            seen.append(width)
+            progress(1.0)
+            return picture
+
+    monkeypatch.setattr(deblur, "make_restorer", lambda *words, **options: seen.append((*words, options)) or Listening())
+    words = ("deblur", "a.png", "--device", "cpu", "--precision", "bf16", "--runtime", "torch", "--weights", "mine", "--quality", "best")
+    assert call(*words, "-o", "b.png", "--width", "1.5", "-q") == (0, b"", [])
+    assert call("deblur", "a.png", "-o", "c.png", "-q") == (0, b"", [])
+    told = {"tasks": {"deblur": "mine"}, "quality": base.Quality.best}
+    assert seen[:2] == [("cpu", base.Precision.bf16, base.Engine.torch, told), 1.5]
+    blind = {"tasks": {"deblur": ""}, "quality": base.Quality.default}
+    assert seen[2:] == [("auto", base.Precision.auto, base.Engine.auto, blind), None]
+
+
+def test_deblur_repairs_with_its_network(folder, call, tiny_weights):
+    import restore
+
+    for words, width in (([], None), (["--width", "2"], 2.0)):
+        assert call("deblur", "a.png", "-o", "out.png", "--on-exists", "replace", *words)[0] == 0
+        np.testing.assert_array_equal(read("out.png").pixels, restore.Restorer().deblur(read("a.png"), width=width).pixels)
+
+
 def test_dejpeg_says_the_quality_and_leaves_what_has_no_traces(folder, call, tiny_weights):
     photo = Image.fromarray(data.astronaut()[:200, 150:370])
     photo.save("in/a.png")
@@ -326,7 +361,7 @@ def test_dejpeg_says_the_quality_and_leaves_what_has_no_traces(folder, call, tin
     assert (read("told.png").pixels != blind).any()
 
 
-@pytest.mark.parametrize("task", ["denoise", "dejpeg"])
+@pytest.mark.parametrize("task", ["denoise", "dejpeg", "deblur"])
 def test_a_weight_that_is_not_shipped_is_one_line_and_2(folder, call, tiny_weights, task):
     manifest = tiny_weights / "weights.toml"
     manifest.write_text(manifest.read_text("utf-8").replace(f"[{task}]", "[mine]"), "utf-8")

@@ -68,6 +68,7 @@ SIDEWAYS = {
     "restore_cli": [
         "base",
         "photos",
+        "deblur",
         "inpaint",
         "demo",
         "classify",
@@ -95,7 +96,7 @@ HOMES = {
 }
 """Heavy package -> the modules that may import it at their level; others do so inside a function, where it is needed."""
 MANY_PARAMETERS = dict.fromkeys(
-    ["inpaint.inpaint", "photos.denoise", "photos.dejpeg", "explain.explain", "filters.filter", "degrade.degrade"],
+    ["inpaint.inpaint", "photos.denoise", "photos.dejpeg", "deblur.deblur", "explain.explain", "filters.filter", "degrade.degrade"],
     "typer makes each option of a command a parameter",
 )
 BANNED = {"utils", "helpers", "common", "misc"}

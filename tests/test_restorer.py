@@ -29,6 +29,7 @@ FUNCTIONS = {
     "inpaint": lambda restorer, image: restorer.inpaint(image, MASK),
     "denoise": lambda restorer, image: restorer.denoise(image, sigma=20),
     "dejpeg": lambda restorer, image: restorer.dejpeg(image, jpeg_quality=20),
+    "deblur": lambda restorer, image: restorer.deblur(image, width=2),
     "filter": lambda restorer, image: restorer.filter(image, "bilateral"),
 }
 
@@ -83,6 +84,7 @@ def test_outside_the_mask_and_alpha_stay(method: str, channels: int, dtype: type
         np.testing.assert_array_equal(result[..., -1], image[..., -1])
         np.testing.assert_array_equal(small.denoise(image, sigma=9)[..., -1], image[..., -1])
         np.testing.assert_array_equal(small.dejpeg(image, jpeg_quality=9)[..., -1], image[..., -1])
+        np.testing.assert_array_equal(small.deblur(image, width=1)[..., -1], image[..., -1])
         np.testing.assert_array_equal(small.filter(image, "beauty")[..., -1], image[..., -1])
 
 
@@ -139,6 +141,7 @@ def test_any_size(shape: tuple[int, int], small: Restorer) -> None:
         assert small.denoise(image, sigma=5).shape == image.shape
         assert small.denoise(image).shape == image.shape
         assert small.dejpeg(image, jpeg_quality=50).shape == image.shape
+        assert small.deblur(image).shape == image.shape
         assert small.filter(image, "smooth_l0").shape == image.shape
         if shape != (1, 1):
             holes = np.zeros(shape, bool)
@@ -160,6 +163,7 @@ def test_linear_pictures(small: Restorer, monkeypatch: pytest.MonkeyPatch) -> No
     for function in (
         lambda: small.denoise(picture, sigma=20),
         lambda: small.dejpeg(picture, jpeg_quality=20),
+        lambda: small.deblur(picture),
         lambda: small.inpaint(picture, MASK),
         lambda: small.filter(picture, "bilateral"),
     ):
@@ -228,6 +232,14 @@ def test_wrong_quality(small: Restorer) -> None:
         small.dejpeg(PHOTO, jpeg_quality=0)
 
 
+def test_the_width_of_a_blur(small: Restorer) -> None:
+    blind = small.deblur(PHOTO)
+    np.testing.assert_array_equal(blind, TASKS["deblur"].function(PHOTO, small.runtime("deblur")))
+    assert (blind != small.deblur(PHOTO, width=2)).any()
+    with pytest.raises(ValueError, match="width must be a number from 0.3 to 4 in pixels, or None, got 5"):
+        small.deblur(PHOTO, width=5)
+
+
 def test_networks_are_loaded_once(small: Restorer, monkeypatch: pytest.MonkeyPatch) -> None:
     loaded, load = [], weights.load
 
@@ -270,6 +282,7 @@ def test_calls_of_one_line(tiny_weights: Path) -> None:
     try:
         np.testing.assert_array_equal(restore.inpaint(PHOTO, MASK), restorer._shared().inpaint(PHOTO, MASK))
         np.testing.assert_array_equal(restore.denoise(PHOTO, sigma=5), restorer._shared().denoise(PHOTO, sigma=5))
+        np.testing.assert_array_equal(restore.deblur(PHOTO, width=2), restorer._shared().deblur(PHOTO, width=2))
         np.testing.assert_array_equal(restore.dejpeg(PHOTO, jpeg_quality=5), restorer._shared().dejpeg(PHOTO, jpeg_quality=5))
     finally:
         restorer._shared.cache_clear()
@@ -336,6 +349,7 @@ def test_runtimes_agree(dtype: type, tiny_weights: Path) -> None:
         lambda restorer: restorer.denoise(image[..., :1], sigma=20),
         lambda restorer: restorer.inpaint(image, mask),
         lambda restorer: restorer.dejpeg(image, jpeg_quality=30),
+        lambda restorer: restorer.deblur(image),
         lambda restorer: restorer.filter(image, "smooth_l0", strength=0.7),
     ):
         one, other = run(ours).astype(int), run(theirs).astype(int)

@@ -31,7 +31,7 @@ def change(folder: Path, old: str, new: str) -> None:
 
 def test_entries(tiny_weights: Path) -> None:
     entries = weights.entries(tiny_weights)
-    assert list(entries) == ["denoise", "inpaint", "filters", "dejpeg"]
+    assert list(entries) == ["denoise", "inpaint", "filters", "dejpeg", "deblur"]
     assert entries["denoise"].options == {"widths": [8, 8], "down": [1, 1], "up": [1, 1]}
     assert entries["denoise"].scores == {}
     assert entries["denoise"].classes == ()
@@ -138,10 +138,10 @@ def test_shipped_weights_are_small() -> None:
     assert sum(path.stat().st_size for path in weights.folder().iterdir()) < 40e6
 
 
-UNPUBLISHED = pytest.mark.xfail("dejpeg" not in SHIPPED, reason="the network that removes traces of JPEG is still in training")
+UNPUBLISHED = pytest.mark.xfail("deblur" not in SHIPPED, reason="the network that deblurs is still in training")
 
 
-@pytest.mark.parametrize("task", [pytest.param(task, marks=UNPUBLISHED) if task.name == "dejpeg" else task for task in TASKS.values()])
+@pytest.mark.parametrize("task", [pytest.param(task, marks=UNPUBLISHED) if task.name == "deblur" else task for task in TASKS.values()])
 def test_every_task_has_its_weight(task) -> None:
     assert SHIPPED[task.weight].task == task.name
 
@@ -157,7 +157,8 @@ def test_shipped_weight(name: str) -> None:
         return
     assert network.takes_mask == TASKS[entry.task].takes_mask
     side = networks.build(entry.network, dict(entry.options)).multiple_of * 2
-    condition = {"inpaint": np.ones((side, side, 1), np.float32), "denoise": 0.1, "dejpeg": 0.0, "filter": (1, 0.5)}[entry.task]
+    conditions = {"inpaint": np.ones((side, side, 1), np.float32), "denoise": 0.1, "filter": (1, 0.5)}
+    condition = conditions.get(entry.task, 0.0)
     assert Runtime(network, device="cpu")(np.full((side, side, 3), 0.5, np.float32), condition).shape == (side, side, 3)
 
 

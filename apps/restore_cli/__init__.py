@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from restore_cli import backbones, classify, degrade, demo, evaluate, explain, filters, inpaint, models, photos, train, web
+from restore_cli import backbones, classify, deblur, degrade, demo, evaluate, explain, filters, inpaint, models, photos, train, web
 from restore_cli.base import say
 
 __all__ = ["app", "main"]
@@ -27,7 +27,7 @@ def _root(
         bool, typer.Option("--version", help="Print the version and exit.", is_eager=True, callback=lambda on: _version(on=on))
     ] = False,
 ) -> None:
-    """Repair damaged photographs: inpainting, denoising, removal of JPEG's traces, and the training of them."""
+    """Repair damaged photographs: inpainting, denoising, removal of JPEG's traces, deblurring, and the training of them."""
 
 
 def _version(*, on: bool) -> None:
@@ -48,6 +48,7 @@ for command in (
     inpaint.inpaint,
     photos.denoise,
     photos.dejpeg,
+    deblur.deblur,
     classify.classify,
     explain.explain,
     models.models,

@@ -111,6 +111,23 @@ class WrongCall(typer.BadParameter):
         return self.message
 
 
+def read_strength(option: str, text: str, lowest: float, highest: float) -> float | None:
+    """Read a strength; None is "auto".
+
+    Raises:
+        WrongCall: It is no number from ``lowest`` to ``highest``.
+    """
+    if text == "auto":
+        return None
+    try:
+        strength = float(text)
+    except ValueError:
+        strength = float("nan")
+    if not lowest <= strength <= highest:
+        raise WrongCall(f"{option} is {text!r}; expected auto, or a number from {lowest:g} to {highest:g}")
+    return strength
+
+
 def say(line: str) -> None:
     """Print one line on standard error."""
     print(line, file=sys.stderr, flush=True)

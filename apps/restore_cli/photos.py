@@ -25,6 +25,7 @@ from restore_cli.base import (
     carry_out,
     make_plan,
     make_restorer,
+    read_strength,
 )
 
 if TYPE_CHECKING:
@@ -51,7 +52,7 @@ def denoise(  # noqa: PLR0913 - one parameter for each option
     quiet: Quiet = False,
 ) -> None:
     """Remove noise, of a strength that is given or estimated photograph by photograph."""
-    level = read_sigma(sigma)
+    level = read_strength("--sigma", sigma, 0, MAX_SIGMA)
     work = make_plan(photos, out, on_exists=on_exists)
 
     def prepare() -> "Repair":
@@ -123,23 +124,6 @@ def read_jpeg_quality(text: str) -> int | None:
     if not (text.isdecimal() and 1 <= int(text) <= 100):
         raise WrongCall(f"--jpeg-quality is {text!r}; expected auto, or a whole number from 1 to 100")
     return int(text)
-
-
-def read_sigma(text: str) -> float | None:
-    """Read the noise level; None is "auto".
-
-    Raises:
-        WrongCall: It is no number from 0 to 75.
-    """
-    if text == "auto":
-        return None
-    try:
-        level = float(text)
-    except ValueError:
-        level = -1.0
-    if not 0 <= level <= MAX_SIGMA:
-        raise WrongCall(f"--sigma is {text!r}; expected auto, or a number from 0 to {MAX_SIGMA:g}")
-    return level
 
 
 MAX_SIGMA = 75.0

@@ -1,7 +1,7 @@
 """The table of tasks: what the Restorer, the command line and the page offer.
 
 >>> sorted(TASKS)
-['dejpeg', 'denoise', 'filter', 'inpaint']
+['deblur', 'dejpeg', 'denoise', 'filter', 'inpaint']
 """
 
 from collections.abc import Callable
@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from restore.tasks.deblur import deblur
 from restore.tasks.dejpeg import dejpeg
 from restore.tasks.denoise import denoise
 from restore.tasks.filter import filter
@@ -52,7 +53,8 @@ TASKS = {
         ensemble=True,
     ),
     "dejpeg": Task("dejpeg", dejpeg, "dejpeg", False, "remove what JPEG left: blocks, rings, blotches of colour", ensemble=True),
+    "deblur": Task("deblur", deblur, "deblur", False, "sharpen what a lens out of focus or a shaking hand blurred", ensemble=True),
     "filter": Task("filter", filter, "filters", False, "imitate a slow filter, of a strength that is given"),
 }
 
-__all__ = ["TASKS", "Task", "dejpeg", "denoise", "filter", "inpaint"]
+__all__ = ["TASKS", "Task", "deblur", "dejpeg", "denoise", "filter", "inpaint"]
