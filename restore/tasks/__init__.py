@@ -49,6 +49,7 @@ TASKS = {
         "denoise",
         False,
         "remove noise, of a level that is given or estimated",
+        fast="denoise-fast",
         camera="denoise-camera",
         ensemble=True,
     ),
