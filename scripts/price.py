@@ -1,6 +1,7 @@
 """What the shipped denoisers cost on a CPU, beside the shapes of two known ones; a verb of `benchmark.py`."""
 
 import itertools
+import time
 from collections.abc import Callable, Iterator
 from copy import deepcopy
 from functools import partial
@@ -32,6 +33,7 @@ def price(
     runs: Annotated[int, typer.Option(min=2, help="Timed runs of each; two more come before.")] = 9,
     threads: Annotated[int, typer.Option(min=1, help="Threads of torch and of OpenVINO.")] = 2,
     budget: Annotated[float, typer.Option(min=0, help="A contender that had so many seconds runs no more, after four runs.")] = 20.0,
+    cpu: Annotated[bool, typer.Option("--cpu", help="Count processor time: steadier than the clock where others work too.")] = False,
 ) -> None:
     """Seconds of denoisers for one picture, in turn: ours as users get them, by OpenVINO, and by torch; two known ones' shapes by torch."""
     if size % 64:
@@ -45,13 +47,14 @@ def price(
     for name, network in networks.items():
         ways |= {(name, how): run for how, run in runs_of(network.eval(), picture)}
     with torch.inference_mode():
-        seconds = take_turns(list(ways.values()), runs=runs, budget=budget, always=0)
+        seconds = take_turns(list(ways.values()), runs=runs, budget=budget, always=0, clock=time.process_time if cpu else time.perf_counter)
     medians = dict(zip(ways, np.nanmedian(seconds, 0), strict=True))
     lines = [["network", "parameters", "GMAC at 256x256", "run by", "seconds", f"of {UNIT[0]}"]]
     for (name, how), median in medians.items():
         cost = summary(Told(networks[name]), 256)
         lines.append([name, f"{cost.parameters:,}", f"{cost.macs / 1e9:.2f}", how, f"{median:.3f}", f"{median / medians[UNIT]:.3f}"])
-    typer.echo(f"{size} x {size}, {threads} threads, medians of {runs} runs in turn, torch {torch.__version__}\n")
+    clock = "processor time" if cpu else "wall clock"
+    typer.echo(f"{size} x {size}, {threads} threads, medians of {runs} runs in turn by {clock}, torch {torch.__version__}\n")
     typer.echo(table(lines, align="lrrlrr", markdown=True))
 
 
