@@ -16,6 +16,7 @@ from restore.networks import Network
 from restore.runtime import PRECISIONS, Runtime, has_bf16, pick_engine
 from restore.tasks import TASKS
 from restore.tasks.dejpeg import AUTO, FINEST
+from restore.tasks.inpaint import Finish
 
 Progress = Callable[[float], None]
 BF16_LOSS = "loss in bf16: PSNR, dB"
@@ -83,13 +84,14 @@ class Restorer:
         self._runtimes: dict[str, Runtime] = {}
         self._lock = threading.Lock()
 
-    def inpaint(
+    def inpaint(  # noqa: PLR0913 - all that people choose about a fill
         self,
         image: Kind,
         mask: Masks,
         *,
         method: str = "learned",
         texture: bool = True,
+        grain: bool = True,
         seed: int = 0,
         grow: float = 0,
         feather: float = 0,
@@ -104,7 +106,8 @@ class Restorer:
                 above half of their range. A list of masks means all of them. ``restore.masks.from_colour`` makes one of painted strokes.
             method: "learned", "telea", "ns" or "biharmonic".
             texture: What "learned" fills into wide holes gets texture that is copied from the picture (``restore.exemplar``).
-            seed: Same seed, same texture.
+            grain: What "learned" fills gets noise like that of its surroundings, where these have any (``restore.grain``).
+            seed: Same seed, same texture and grain.
             grow: Pixels that the mask grows by on all sides, 0 or more.
             feather: Width of a soft edge outside the grown mask, in pixels, 0 or more: the fill fades into the photograph there.
             progress: Called with the fraction done, 0 to 1.
@@ -121,7 +124,7 @@ class Restorer:
         """
         pictures, repack = kinds.unpack(image)
         holes = kinds.unpack_masks(mask, [picture.shape for picture in pictures])
-        function = self._filler(method, texture=texture, seed=seed)
+        function = self._filler(method, Finish(texture, grain, seed))
 
         def fill(picture: Picture, hole: np.ndarray, share: Progress | None) -> Picture:
             hole = masks.grow(hole, grow) if grow else hole
@@ -140,6 +143,7 @@ class Restorer:
         *,
         method: str = "learned",
         texture: bool = True,
+        grain: bool = True,
         seed: int = 0,
         progress: Progress | None = None,
     ) -> Any:
@@ -151,6 +155,7 @@ class Restorer:
                 quarter on it is texture without things.
             method: As for ``inpaint``.
             texture: As for ``inpaint``.
+            grain: As for ``inpaint``.
             seed: As for ``inpaint``.
             progress: As for ``inpaint``.
 
@@ -165,16 +170,14 @@ class Restorer:
             MemoryError: The smallest crop does not fit.
         """
         pictures, repack = kinds.unpack(image)
-        function = self._filler(method, texture=texture, seed=seed)
+        function = self._filler(method, Finish(texture, grain, seed))
         larger = [masks.expand(picture, margins) for picture in pictures]
         return repack([function(*each, share) for each, share in zip(larger, _shares(progress, len(pictures)), strict=True)])
 
-    def _filler(self, method: str, *, texture: bool, seed: int) -> Callable[[Picture, np.ndarray, Progress | None], Picture]:
+    def _filler(self, method: str, finish: Finish) -> Callable[[Picture, np.ndarray, Progress | None], Picture]:
         """What fills holes: (a picture, its mask, progress) -> the picture filled."""
         runtime = self.runtime("inpaint") if method == "learned" else None
-        function = functools.partial(
-            TASKS["inpaint"].function, runtime=runtime, method=method, tile=self.tile, texture=seed if texture else None
-        )
+        function = functools.partial(TASKS["inpaint"].function, runtime=runtime, method=method, tile=self.tile, finish=finish)
         return lambda picture, hole, share: picture.replace(pixels=function(picture.pixels, hole, linear=picture.is_linear, progress=share))
 
     def denoise(self, image: Kind, *, sigma: Level = None, noise: str = "auto", progress: Progress | None = None) -> Any:
@@ -359,19 +362,22 @@ def _shared() -> Restorer:
     return Restorer()
 
 
-def inpaint(
+def inpaint(  # noqa: PLR0913 - as the method
     image: Kind,
     mask: Masks,
     *,
     method: str = "learned",
     texture: bool = True,
+    grain: bool = True,
     seed: int = 0,
     grow: float = 0,
     feather: float = 0,
     progress: Progress | None = None,
 ) -> Any:
     """Fill what a mask marks, on the default device; see ``Restorer.inpaint``."""
-    return _shared().inpaint(image, mask, method=method, texture=texture, seed=seed, grow=grow, feather=feather, progress=progress)
+    return _shared().inpaint(
+        image, mask, method=method, texture=texture, grain=grain, seed=seed, grow=grow, feather=feather, progress=progress
+    )
 
 
 def denoise(image: Kind, *, sigma: Level = None, noise: str = "auto", progress: Progress | None = None) -> Any:

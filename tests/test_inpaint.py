@@ -14,7 +14,7 @@ from restore import exemplar, masks, networks
 from restore.image import full_scale, to_linear, to_srgb
 from restore.runtime import Runtime
 from restore.tasks import inpaint
-from restore.tasks.inpaint import METHODS
+from restore.tasks.inpaint import METHODS, Finish
 
 CLASSICAL = [method for method in METHODS if method != "learned"]
 DTYPES = [np.uint8, np.uint16, np.float32]
@@ -229,7 +229,8 @@ def wide() -> np.ndarray:
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_texture_comes_into_wide_holes_alone(dtype: type, *, linear: bool) -> None:
     picture, holes = in_depth(ASTRONAUT, dtype), wide()
-    smooth, textured, again = (inpaint(picture, holes, Mean(), linear=linear, texture=seed) for seed in (None, 5, 5))
+    seeded = Finish(grain=False, seed=5)
+    smooth, textured, again = (inpaint(picture, holes, Mean(), linear=linear, finish=finish) for finish in (None, seeded, seeded))
     changed = (smooth != textured).any(2)
     assert textured.dtype == dtype
     np.testing.assert_array_equal(textured, again)
@@ -244,7 +245,7 @@ def test_texture_comes_into_wide_holes_alone(dtype: type, *, linear: bool) -> No
 
 def test_thin_holes_take_no_texture() -> None:
     picture = in_depth(ASTRONAUT, np.uint8)
-    np.testing.assert_array_equal(inpaint(picture, HOLES, Mean(), texture=1), inpaint(picture, HOLES, Mean(), texture=None))
+    np.testing.assert_array_equal(inpaint(picture, HOLES, Mean(), finish=Finish(grain=False)), inpaint(picture, HOLES, Mean(), finish=None))
 
 
 def test_texture_is_not_copied_from_what_is_not_finite() -> None:
@@ -252,8 +253,8 @@ def test_texture_is_not_copied_from_what_is_not_finite() -> None:
     picture[::8, 80:110] = np.nan
     holes = np.zeros(HOLES.shape, bool)
     holes[100:140, 200:240] = True
-    result = inpaint(picture, holes, Mean())
-    assert (result != inpaint(picture, holes, Mean(), texture=None))[holes].any()
+    result = inpaint(picture, holes, Mean(), finish=Finish(grain=False))
+    assert (result != inpaint(picture, holes, Mean(), finish=None))[holes].any()
     np.testing.assert_array_equal(np.isnan(result), np.isnan(picture))
 
 

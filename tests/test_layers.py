@@ -11,7 +11,7 @@ ROOT = Path(__file__).parent.parent
 FLOORS = {
     **dict.fromkeys(["levels", "draws", "jpeg_tables"], -1),
     **dict.fromkeys(["image", "tiling", "metrics", "nn", "filters"], 0),
-    **dict.fromkeys(["backbones", "masks", "estimate", "exemplar", "figures"], 1),
+    **dict.fromkeys(["backbones", "masks", "estimate", "exemplar", "grain", "figures"], 1),
     **dict.fromkeys(["networks", "losses", "degrade", "data", "kinds", "heads"], 2),
     **dict.fromkeys(["weights", "runtime", "augment"], 3),
     **dict.fromkeys(["tasks", "training", "explain"], 4),
@@ -98,7 +98,7 @@ HOMES = {
 MANY_PARAMETERS = dict.fromkeys(
     ["inpaint.inpaint", "photos.denoise", "photos.dejpeg", "deblur.deblur", "explain.explain", "filters.filter", "degrade.degrade"],
     "typer makes each option of a command a parameter",
-)
+) | {"restorer.inpaint": "each is an option of the command, and few need more than one"}
 BANNED = {"utils", "helpers", "common", "misc"}
 
 LIBRARY = sorted((ROOT / "restore").rglob("*.py"))

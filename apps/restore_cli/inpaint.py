@@ -103,7 +103,10 @@ def inpaint(  # noqa: PLR0913 - one parameter for each option
     texture: Annotated[
         bool, typer.Option("--texture/--no-texture", help="Texture copied from the photograph into wide holes that the network filled.")
     ] = True,
-    seed: Annotated[int, typer.Option("--seed", min=0, help="Same seed, same texture.")] = 0,
+    grain: Annotated[
+        bool, typer.Option("--grain/--no-grain", help="Noise like that of the surroundings in what the network filled.")
+    ] = True,
+    seed: Annotated[int, typer.Option("--seed", min=0, help="Same seed, same texture and grain.")] = 0,
     quality: Effort = Quality.default,
     weights: Weight = "",
     on_exists: Exists = OnExists.fail,
@@ -141,7 +144,8 @@ def inpaint(  # noqa: PLR0913 - one parameter for each option
                 holes = border | np.pad(holes, ((top, bottom), (left, right)))
             if not holes.any():
                 warnings.warn("the mask marks nothing; the photograph is written as it was", ImageWarning, stacklevel=2)
-            result = restorer.inpaint(picture, holes, method=method.value, texture=texture, seed=seed, feather=feather, progress=progress)
+            options = {"texture": texture, "grain": grain, "seed": seed, "feather": feather}
+            result = restorer.inpaint(picture, holes, method=method.value, **options, progress=progress)
             if layers:
                 layers[job].parent.mkdir(parents=True, exist_ok=True)
                 write(masks.layer(result, masks.feather(holes, feather) > 0), layers[job])

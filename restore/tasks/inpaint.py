@@ -5,11 +5,12 @@ The cost follows the holes and not the picture: crops are cut from the picture's
 
 from collections.abc import Callable
 from functools import partial
+from typing import NamedTuple
 
 import cv2
 import numpy as np
 
-from restore import exemplar, masks
+from restore import exemplar, grain, masks
 from restore.image import from_float, to_float, to_linear, to_srgb
 from restore.runtime import Runtime
 from restore.tasks.crops import BLOCK, MIN_TILE, Box, in_order, plan, thick
@@ -26,8 +27,30 @@ WIDE = 2 * BLOCK
 """Holes thicker than this are looked at for texture, in pixels; ``restore.exemplar.share`` says where they take it."""
 SURROUNDINGS = (128, 512)
 """Pixels around a wide hole that texture is copied from, least and most; between them twice the hole's thickness."""
+GRAINED = 256
+"""Largest side of a crop that gets grain at once, with what lies around it, in pixels."""
+NEAR = 64
+"""Pixels around a hole in which it is measured how strong the grain is there."""
 Fill = Callable[[np.ndarray, np.ndarray], np.ndarray]
 """(window (h, w, C) float32, its holes (h, w) bool) -> the window with its holes filled."""
+
+
+class Finish(NamedTuple):
+    """What the fill of a network gets in the end.
+
+    Attributes:
+        texture: Wide holes get texture of the picture itself (``restore.exemplar``).
+        grain: All get grain like that of the picture (``restore.grain``).
+        seed: Same seed, same texture and grain.
+    """
+
+    texture: bool = True
+    grain: bool = True
+    seed: int = 0
+
+
+FINISH = Finish()
+"""All of it."""
 
 
 def inpaint(
@@ -38,7 +61,7 @@ def inpaint(
     method: str = "learned",
     tile: int = 512,
     linear: bool = False,
-    texture: int | None = 0,
+    finish: Finish | None = FINISH,
     progress: Callable[[float], None] | None = None,
 ) -> np.ndarray:
     """Fill the holes that a mask marks.
@@ -51,8 +74,7 @@ def inpaint(
         tile: Largest side of a crop, in pixels. Long holes are filled crop by crop, each sees what those before it filled; the inside of
             holes too thick for a crop, or for a network thicker than ``THICK``, is filled at half the resolution first.
         linear: The samples are proportional to light; holes are filled sRGB-encoded.
-        texture: Seed of the search for texture in the picture itself, which method "learned" copies into wide holes
-            (``restore.exemplar``); None: the network's fill as it is.
+        finish: What the fill of method "learned" gets in the end; None: nothing.
         progress: Called with the fraction done, 0 to 1.
 
     Returns:
@@ -73,7 +95,7 @@ def inpaint(
         progress(0.0)
     while holes.any():
         try:
-            again = partial(inpaint, runtime=runtime, method=method, tile=tile, linear=linear, texture=None)
+            again = partial(inpaint, runtime=runtime, method=method, tile=tile, linear=linear, finish=None)
             _fill_thick(result, holes, again, thickest=_thickest(method, tile, holes.shape))
             for core, window in in_order(plan(holes, tile=tile, multiple_of=multiple_of), holes):
                 _repair(result, holes, core, window, fill, linear=linear)
@@ -85,8 +107,10 @@ def inpaint(
             if tile // 2 < MIN_TILE:
                 raise MemoryError(f"not enough memory to fill a hole on a crop of {tile} pixels") from error
             tile //= 2
-    if method == "learned" and texture is not None:
-        _copy_texture(result, marked, linear=linear, seed=texture)
+    if method == "learned" and finish and finish.texture:
+        _copy_texture(result, marked, linear=linear, seed=finish.seed)
+    if method == "learned" and finish and finish.grain:
+        _add_grain(result, marked, linear=linear, seed=finish.seed)
     if progress:
         progress(1.0)
     return result
@@ -137,6 +161,24 @@ def _copy_texture(result: np.ndarray, holes: np.ndarray, *, linear: bool, seed: 
         y = exemplar.complete(x, share > 0, sources=finite & ~unknown, seed=seed)
         y = x + share[..., None] * (y - x)
         written = share > 0
+        crop[written] = from_float(to_linear(y) if linear else y, result.dtype)[written]
+
+
+def _add_grain(result: np.ndarray, holes: np.ndarray, *, linear: bool, seed: int) -> None:
+    """Give the filled ``holes`` (H, W) of ``result`` (H, W, C) the grain of the picture, where their surroundings have it."""
+    usual = grain.measure(result, holes, linear=linear)
+    if usual is None or not usual.strength(usual.levels).any():
+        return
+    for core, _ in plan(holes, tile=GRAINED):
+        window = core.grown(NEAR, holes.shape)
+        crop, unknown = result[window.slices], holes[window.slices]
+        here = usual.at_most(grain.measure(crop, unknown, linear=linear))
+        inner = core.within(window).slices
+        written = np.zeros_like(unknown)
+        written[inner] = unknown[inner]
+        x = to_float(crop)
+        y = grain.match(to_srgb(x) if linear else x, written, here, np.random.default_rng([seed, core.top, core.left]))
+        written &= here.strength(y.mean(2)) > 0
         crop[written] = from_float(to_linear(y) if linear else y, result.dtype)[written]
 
 
