@@ -3,6 +3,7 @@
 python scripts/evaluate.py denoise --weight denoise --method bilateral,wavelet,nlm --sigma 15,25,50 --noise float,clipped
 python scripts/evaluate.py inpaint --weight inpaint --method telea,ns,biharmonic --masks thin,medium,large
 python scripts/evaluate.py --blind dejpeg --weight dejpeg --files grey,colour --jpeg-quality 10,20,30,40
+python scripts/evaluate.py deblur --weight deblur --method wiener,richardson-lucy,wiener-true,richardson-lucy-true
 python scripts/evaluate.py filter --weight filters --strength 0.1,0.5,0.9 --data ../shared/data/dev/kodak24
 python scripts/evaluate.py classify --weight lenet5-mnist --data ../shared/data/mnist
 
@@ -18,22 +19,26 @@ from functools import partial
 from pathlib import Path
 from typing import Annotated
 
+import deconvolution
 import numpy as np
 import torch
 import typer
 from contenders import DENOISERS, INPAINTERS, Array, Denoiser, Settings, networks
 from PIL import Image
-from scores import measure, names, numbers, pictures, report, save, summary, timed
+from scores import add_noise, measure, names, numbers, pictures, report, save, summary, timed
 
 from restore import Restorer, image, masks, metrics, weights
 from restore import data as datasets
 from restore.backbones import Backbone
 from restore.degrade import codec
+from restore.degrade.blur import benchmark_kernels
 from restore.networks.filtering import OPERATORS
 from restore.runtime import pick_device
+from restore.tasks.deblur import MAX_WIDTH
 from restore.training import engine
 from restore.training.classify import chunks
 from restore.training.config import build
+from restore.training.deblur import width
 
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
 KODAK = SHARED / "dev" / "kodak24"
@@ -63,14 +68,8 @@ def settings(
 
 NOISES = ("float", "clipped")
 FILES = ("grey", "colour", "double")
+KERNELS = benchmark_kernels()
 SECOND = 50  # quality of the second of two files
-
-
-def add_noise(clean: Array, sigma: float, seed: int, *, clipped: bool) -> Array:
-    """Add Gaussian noise: float32 that may leave [0, 1], or rounded and clipped to uint8; the same draw for both."""
-    noise = np.random.default_rng([seed, round(1000 * sigma)]).standard_normal(clean.shape, np.float32)
-    noisy = image.to_float(clean) + np.float32(sigma / 255) * noise
-    return image.from_float(noisy, np.uint8) if clipped else noisy
 
 
 @app.command()
@@ -173,6 +172,44 @@ def dejpeg(
                     save(options.out, f"{name}-{kind}-{value}-{number:02d}.png", restored)
                 rows.append({"method": name, "files": kind, "quality": value, **summary(scores)})
     report(rows, json_file)
+
+
+@app.command()
+def deblur(
+    context: typer.Context,
+    *,
+    weight: Weights = "",
+    method: Methods = "",
+    kernel: Annotated[str, typer.Option(help="Kernels, separated by commas.")] = ",".join(KERNELS),
+    told: Annotated[bool, typer.Option("--told", help="Tell the networks the width of the kernel.")] = False,
+    data: Data = KODAK,
+    crop: Crop = 500,
+    json_file: Json = None,
+) -> None:
+    """Blur and 1 % of noise; "input" is what is seen, from where the gain counts. Methods named -true know the kernel: a ceiling."""
+    options: Settings = context.obj
+    contenders = {name: deconvolution.method(*deconvolution.CHOSEN[name]) for name in names(method, deconvolution.CHOSEN, "method")}
+    for name, function in networks("deblur", weight, options).items():
+        contenders[name] = lambda seen, known, function=function: function(seen, width=spread(known) if told else None)
+    rows, everything = [], {name: [] for name in contenders}
+    for kind in names(kernel, KERNELS, "kernel"):
+        scores: dict[str, list[dict[str, float | None]]] = {name: [] for name in contenders}
+        for number, whole in pictures(data, 0, options.limit):
+            clean, seen = deconvolution.damaged(whole, KERNELS[kind], number, crop)
+            before = {"input psnr": metrics.psnr(clean, seen), "input ssim": metrics.ssim(clean, seen)}
+            for name, function in contenders.items():
+                restored, seconds = timed(partial(function, seen, KERNELS[kind].numpy()))
+                after = {"psnr": metrics.psnr(clean, restored), "ssim": metrics.ssim(clean, restored)}
+                scores[name].append({**before, **after, "gained psnr": after["psnr"] - before["input psnr"], "seconds": seconds})
+                save(options.out, f"{name}-{kind}-{number:02d}.png", restored)
+        rows += [{"method": name, "kernel": kind, **summary(scores[name])} for name in contenders]
+        everything = {name: everything[name] + scores[name] for name in contenders}
+    report(rows + [{"method": name, "kernel": "all", **summary(everything[name])} for name in contenders if rows], json_file)
+
+
+def spread(kernel: Array) -> float:
+    """The width of a kernel (k, k) in pixels, at most what a network can be told."""
+    return min(float(width(torch.from_numpy(kernel)[None])[0]), MAX_WIDTH)
 
 
 @app.command()

@@ -43,10 +43,22 @@ def pictures(folder: Path, crop: int, limit: int | None) -> Iterator[tuple[int, 
     if not paths:
         raise typer.BadParameter(f"{folder} holds no pictures", param_hint="--data")
     for number, path in enumerate(paths):
-        pixels = image.from_float(image.to_float(image.read(path).pixels), np.uint8)
-        height, width = (min(crop or size, size) for size in pixels.shape[:2])
-        top, left = (pixels.shape[0] - height) // 2, (pixels.shape[1] - width) // 2
-        yield number, np.ascontiguousarray(np.broadcast_to(pixels[top : top + height, left : left + width], (height, width, 3)))
+        pixels = centre(image.from_float(image.to_float(image.read(path).pixels), np.uint8), crop)
+        yield number, np.ascontiguousarray(np.broadcast_to(pixels, (*pixels.shape[:2], 3)))
+
+
+def centre(pixels: Array, crop: int) -> Array:
+    """The middle of a picture (H, W, C), at most ``crop`` pixels a side; 0: all of it."""
+    height, width = (min(crop or size, size) for size in pixels.shape[:2])
+    top, left = (pixels.shape[0] - height) // 2, (pixels.shape[1] - width) // 2
+    return pixels[top : top + height, left : left + width]
+
+
+def add_noise(clean: Array, sigma: float, seed: int, *, clipped: bool) -> Array:
+    """Add Gaussian noise: float32 that may leave [0, 1], or rounded and clipped to uint8; the same draw for both."""
+    noise = np.random.default_rng([seed, round(1000 * sigma)]).standard_normal(clean.shape, np.float32)
+    noisy = image.to_float(clean) + np.float32(sigma / 255) * noise
+    return image.from_float(noisy, np.uint8) if clipped else noisy
 
 
 def measure(clean: Array, restored: Array, features: Path, mask: Array | None = None) -> dict[str, float | None]:

@@ -7,7 +7,9 @@ import numpy as np
 import pytest
 import skimage
 import torch
+import typer
 from PIL import Image
+from scipy import ndimage
 from typer.testing import CliRunner
 
 from restore import backbones, image, masks, metrics, networks
@@ -129,51 +131,80 @@ def test_a_run_of_training_is_measured(evaluate, untrained):
     assert rows[1]["psnr"] == pytest.approx(rows[0]["psnr"], abs=0.01)  # untrained, the network changes nothing
 
 
-def test_jpeg_files_are_those_of_pillow(evaluate, untrained, tmp_path):
-    words = ["--weight", untrained, "--files", "grey,colour,double", "--jpeg-quality", "10,40"]
-    result, rows = evaluate("dejpeg", *words, before=["--out", str(tmp_path / "out")])
+def test_blurred_pictures_are_those_of_scipy(script):
+    whole = skimage.data.astronaut()[:300, :280]
+    for kind, kernel in script.KERNELS.items():
+        clean, seen = script.deconvolution.damaged(whole, kernel, 3, 200)
+        assert np.array_equal(clean, whole[50:250, 40:240])
+        exact = np.stack([ndimage.correlate(whole[..., i].astype(float), kernel.numpy(), mode="mirror") for i in range(3)], 2)
+        difference = seen - exact[50:250, 40:240]
+        assert seen.dtype == np.uint8
+        inside = (exact[50:250, 40:240] > 12) & (exact[50:250, 40:240] < 243)
+        assert np.sqrt(np.square(difference[inside]).mean()) == pytest.approx(np.hypot(2.55, 12**-0.5), rel=0.02), kind
+        assert abs(difference[inside].mean()) < 0.03
+        assert np.array_equal(script.deconvolution.damaged(whole, kernel, 3, 200)[1], seen)
+        assert not np.array_equal(script.deconvolution.damaged(whole, kernel, 4, 200)[1], seen)
+
+
+@pytest.fixture
+def face(tmp_path):
+    """A folder with a picture that has edges, which flat ones lack."""
+    (tmp_path / "face").mkdir()
+    Image.fromarray(skimage.data.astronaut()[20:180, 140:300]).save(tmp_path / "face" / "a.png")
+    return tmp_path / "face"
+
+
+def test_deblurring_is_measured(script, untrained, face, tmp_path):
+    methods = ["wiener", "richardson-lucy", "wiener-true", "richardson-lucy-true"]
+    words = ["--weight", untrained, "--method", ",".join(methods), "--kernel", "gaussian_2,walk_8", "--crop", "96", "--data", str(face)]
+    file = tmp_path / "scores.json"
+    result = CliRunner().invoke(script.app, ["--out", str(tmp_path / "out"), "deblur", *words, "--json", str(file)])
     assert result.exit_code == 0, result.output
-    assert [(row["files"], row["quality"]) for row in rows] == [(kind, q) for kind in ("grey", "colour", "double") for q in (10, 40)]
-    clean = skimage.data.astronaut()[100:180, 100:170]
-    for row in rows:
-        picture = Image.fromarray(clean) if row["files"] == "colour" else Image.fromarray(clean).convert("L")
-        wanted, scores = np.asarray(picture).astype(float), row["pictures"]
-        if row["files"] != "double":
-            file = io.BytesIO()
-            picture.save(file, "JPEG", quality=row["quality"], subsampling="4:2:0")
-            error = np.square(np.asarray(Image.open(file)) - wanted).mean()
-            assert scores["input psnr"][1] == pytest.approx(10 * np.log10(255**2 / error))
-        restored = image.read(tmp_path / "out" / f"run-weights-{row['files']}-{row['quality']}-01.png").pixels
-        error = np.square(restored.reshape(wanted.shape) - wanted).mean()
-        assert scores["psnr"][1] == pytest.approx(10 * np.log10(255**2 / error))
-        assert scores["gained psnr"] == pytest.approx([0, 0], abs=1e-6)  # untrained, the network changes nothing
-    table = result.stdout.splitlines()
-    assert table[0] == "| method | files | quality | input psnr | psnr | gained psnr | psnr_b | ssim | seconds |"
-    assert table[2].startswith(f"| run-weights | grey | 10 | {rows[0]['psnr']:.2f} | {rows[0]['psnr']:.2f} | 0.00 | ")
+    rows = json.loads(file.read_text())
+    names = [*methods, "run-weights"]
+    assert [(row["kernel"], row["method"]) for row in rows] == [(kind, name) for kind in ("gaussian_2", "walk_8", "all") for name in names]
+    clean = skimage.data.astronaut()[52:148, 172:268]
+    for row in rows[:-5]:
+        restored = image.read(tmp_path / "out" / f"{row['method']}-{row['kernel']}-00.png").pixels
+        error = np.square(restored.astype(float) - clean).mean()
+        assert row["psnr"] == pytest.approx(10 * np.log10(255**2 / error))
+        assert row["gained psnr"] == pytest.approx(row["psnr"] - row["input psnr"])
+    score = {(row["method"], row["kernel"]): row["pictures"]["gained psnr"] for row in rows}
+    assert score["run-weights", "gaussian_2"] == pytest.approx([0], abs=1e-6)  # untrained, the network changes nothing
+    for name in methods:
+        assert score[name, "all"] == [*score[name, "gaussian_2"], *score[name, "walk_8"]]
+        assert score[name, "gaussian_2"][0] > 0.3
+    for name in methods[:2]:
+        assert min(score[f"{name}-true", kind][0] - score[name, kind][0] for kind in ("gaussian_2", "walk_8")) > 0.3
+    head = "| method | kernel | input psnr | input ssim | psnr | ssim | gained psnr | seconds |"
+    assert result.stdout.splitlines()[0] == head
 
 
-@pytest.mark.parametrize(("before", "told"), [([], [10, 70, 10, 50]), (["--blind"], ["auto"] * 4)])
-def test_networks_hear_of_the_quality_or_not(script, evaluate, monkeypatch, before, told):
+@pytest.mark.parametrize(("words", "told"), [([], [None, None]), (["--told"], [2, 4])])
+def test_networks_hear_of_the_width_or_not(script, evaluate, monkeypatch, words, told):
     heard = []
 
-    def network(pixels, *, jpeg_quality):
-        heard.append(jpeg_quality)
+    def network(pixels, *, width):
+        heard.append(width)
         return pixels
 
     monkeypatch.setattr(script, "networks", lambda task, weight, options: {"spy": network})
-    result, _ = evaluate("dejpeg", "--weight", "spy", "--files", "grey,double", "--jpeg-quality", "10,70", before=[*before, "--limit", "1"])
+    result, _ = evaluate("deblur", "--weight", "spy", "--kernel", "gaussian_2,walk_24", *words, before=["--limit", "1"])
     assert result.exit_code == 0, result.output
-    assert heard == told
+    assert heard == [None if width is None else pytest.approx(width, abs=0.01) for width in told]
 
 
-def test_two_files_lose_more_than_the_better_one_and_have_grids_apart(script):
-    clean = skimage.data.astronaut()[100:228, 100:228]
-    wanted, file = script.coded(clean, "double", 10)
-    _, better = script.coded(clean, "grey", 50)
-    assert metrics.psnr(wanted, file) < metrics.psnr(wanted, better) - 2
-    steps = np.abs(np.diff(file[..., 0].astype(float), axis=1)).mean(0)  # between columns
-    at = [steps[(np.arange(127) + 1) % 8 == phase].mean() for phase in range(8)]
-    assert set(np.argsort(at)[-2:]) == {0, 4}
+def test_deconvolution_is_chosen_on_photographs(script, face, monkeypatch):
+    monkeypatch.setattr(script.deconvolution, "SIGMAS", (1.0, 6.0))
+    monkeypatch.setattr(script.deconvolution, "TRIED", {"wiener": ((0.03, 9.0), (0.01, 9.0))})
+    choosing = typer.Typer()
+    choosing.command()(script.deconvolution.main)
+    result = CliRunner().invoke(choosing, [str(face), "--crop", "64"])
+    assert result.exit_code == 0, result.output
+    lines = result.stdout.splitlines()
+    assert len(lines) == 1 + 4 + 1 + 2 + 1
+    assert lines[0].startswith("input: ")
+    assert [line for line in lines if line.startswith("best")] == ["best: ('wiener', 1.0, 0.03)", "best: ('wiener', None, 0.01)"]
 
 
 @pytest.fixture(scope="module")
@@ -242,6 +273,9 @@ def test_a_restoration_network_is_no_classifier(script, sides):
         (["denoise", "--method", "none", "--sigma", "15;25"], "'15;25' is not a list of numbers"),
         (["dejpeg", "--weight", "", "--files", "jpeg2000"], "'jpeg2000' is unknown, expected some of grey, colour, double"),
         (["dejpeg", "--weight", "", "--jpeg-quality", "best"], "'best' is not a list of numbers"),
+        (["deblur"], "nothing to measure: give --weight or --method"),
+        (["deblur", "--method", "inverse"], "'inverse' is unknown, expected some of wiener, richardson-lucy, wiener-true"),
+        (["deblur", "--method", "wiener", "--kernel", "disk_4"], "'disk_4' is unknown, expected some of gaussian_1.2, gaussian_2, disk_3"),
         (["inpaint", "--method", "none"], "'none' is unknown, expected some of telea, ns, biharmonic"),
         (["inpaint", "--method", "ns", "--masks", "thick"], "'thick' is unknown, expected some of thin, medium, large"),
     ],
