@@ -131,6 +131,53 @@ def test_a_run_of_training_is_measured(evaluate, untrained):
     assert rows[1]["psnr"] == pytest.approx(rows[0]["psnr"], abs=0.01)  # untrained, the network changes nothing
 
 
+def test_jpeg_files_are_those_of_pillow(evaluate, untrained, tmp_path):
+    words = ["--weight", untrained, "--files", "grey,colour,double", "--jpeg-quality", "10,40"]
+    result, rows = evaluate("dejpeg", *words, before=["--out", str(tmp_path / "out")])
+    assert result.exit_code == 0, result.output
+    assert [(row["files"], row["quality"]) for row in rows] == [(kind, q) for kind in ("grey", "colour", "double") for q in (10, 40)]
+    clean = skimage.data.astronaut()[100:180, 100:170]
+    for row in rows:
+        picture = Image.fromarray(clean) if row["files"] == "colour" else Image.fromarray(clean).convert("L")
+        wanted, scores = np.asarray(picture).astype(float), row["pictures"]
+        if row["files"] != "double":
+            file = io.BytesIO()
+            picture.save(file, "JPEG", quality=row["quality"], subsampling="4:2:0")
+            error = np.square(np.asarray(Image.open(file)) - wanted).mean()
+            assert scores["input psnr"][1] == pytest.approx(10 * np.log10(255**2 / error))
+        restored = image.read(tmp_path / "out" / f"run-weights-{row['files']}-{row['quality']}-01.png").pixels
+        error = np.square(restored.reshape(wanted.shape) - wanted).mean()
+        assert scores["psnr"][1] == pytest.approx(10 * np.log10(255**2 / error))
+        assert scores["gained psnr"] == pytest.approx([0, 0], abs=1e-6)  # untrained, the network changes nothing
+    table = result.stdout.splitlines()
+    assert table[0] == "| method | files | quality | input psnr | psnr | gained psnr | psnr_b | ssim | seconds |"
+    assert table[2].startswith(f"| run-weights | grey | 10 | {rows[0]['psnr']:.2f} | {rows[0]['psnr']:.2f} | 0.00 | ")
+
+
+@pytest.mark.parametrize(("before", "told"), [([], [10, 70, 10, 50]), (["--blind"], ["auto"] * 4)])
+def test_networks_hear_of_the_quality_or_not(script, evaluate, monkeypatch, before, told):
+    heard = []
+
+    def network(pixels, *, jpeg_quality):
+        heard.append(jpeg_quality)
+        return pixels
+
+    monkeypatch.setattr(script, "networks", lambda task, weight, options: {"spy": network})
+    result, _ = evaluate("dejpeg", "--weight", "spy", "--files", "grey,double", "--jpeg-quality", "10,70", before=[*before, "--limit", "1"])
+    assert result.exit_code == 0, result.output
+    assert heard == told
+
+
+def test_two_files_lose_more_than_the_better_one_and_have_grids_apart(script):
+    clean = skimage.data.astronaut()[100:228, 100:228]
+    wanted, file = script.coded(clean, "double", 10)
+    _, better = script.coded(clean, "grey", 50)
+    assert metrics.psnr(wanted, file) < metrics.psnr(wanted, better) - 2
+    steps = np.abs(np.diff(file[..., 0].astype(float), axis=1)).mean(0)  # between columns
+    at = [steps[(np.arange(127) + 1) % 8 == phase].mean() for phase in range(8)]
+    assert set(np.argsort(at)[-2:]) == {0, 4}
+
+
 def test_blurred_pictures_are_those_of_scipy(script):
     whole = skimage.data.astronaut()[:300, :280]
     for kind, kernel in script.KERNELS.items():
