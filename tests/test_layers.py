@@ -86,7 +86,7 @@ SIDEWAYS = {
 """Package -> its files, of which each may import those before it, where that is more than ``base``."""
 HOMES = {
     "gradio": [f"apps/restore_web/{name}.py" for name in ("look", "page")]
-    + [f"apps/restore_web/tabs/{name}.py" for name in ("base", "damage", "filters", "jpeg", "noise")],
+    + [f"apps/restore_web/tabs/{name}.py" for name in ("base", "blur", "border", "damage", "filters", "jpeg", "noise")],
     "albumentations": ["restore/augment.py"],
     "lpips": [],
     "ray": [],

@@ -1,9 +1,11 @@
 """The page without a browser: what its buttons do, and how it is served."""
 
+import dataclasses
 import os
 import socket
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -13,6 +15,8 @@ import restore_web
 import tifffile
 from PIL import Image, ImageCms
 from restore_web import base, steps
+from restore_web.steps import Fill
+from scipy import ndimage
 from skimage import data
 
 from restore import estimate, weights
@@ -95,7 +99,7 @@ def test_paint_of_another_size_is_an_error() -> None:
 def test_a_repair_is_saved_in_full_quality(photo: Path) -> None:
     work = base.open_work(photo)
     mask = hole(work.picture.shape)
-    work = steps.remove_damage(work, mask, restorer=Restorer(device="cpu"), method="telea")
+    work = steps.remove_damage(work, mask, Fill(method="telea"), restorer=Restorer(device="cpu"))
     assert work.file is not None
     assert work.file.name == "cat-restored.tif"
     assert work.said.startswith(f"Repaired {800 / 451 / 300:.1%} of the photograph in ")
@@ -109,8 +113,8 @@ def test_a_repair_is_saved_in_full_quality(photo: Path) -> None:
 
 def test_results_are_forgotten_when_the_next_one_comes(photo: Path) -> None:
     restorer = Restorer(device="cpu")
-    first = steps.remove_damage(base.open_work(photo), hole((300, 451)), restorer=restorer, method="ns")
-    second = steps.remove_damage(first, hole((300, 451)), restorer=restorer, method="telea")
+    first = steps.remove_damage(base.open_work(photo), hole((300, 451)), Fill(method="ns"), restorer=restorer)
+    second = steps.remove_damage(first, hole((300, 451)), Fill(method="telea"), restorer=restorer)
     assert not first.file.exists()
     assert second.file.exists()
     third = base.go_on(second)
@@ -122,13 +126,13 @@ def test_results_are_forgotten_when_the_next_one_comes(photo: Path) -> None:
 
 def test_nothing_painted_is_an_error(photo: Path) -> None:
     with pytest.raises(ValueError, match="Nothing is painted yet"):
-        steps.remove_damage(base.open_work(photo), np.zeros((300, 451), bool), restorer=Restorer(device="cpu"), method="telea")
+        steps.remove_damage(base.open_work(photo), np.zeros((300, 451), bool), Fill(method="telea"), restorer=Restorer(device="cpu"))
 
 
 @pytest.mark.parametrize(("name", "format", "saved"), [("a.JPG", "JPEG", "a-restored.JPG"), ("b.jpg", "PNG", "b-restored.png")])
 def test_the_format_is_that_of_the_content(name: str, format: str, saved: str, tmp_path: Path) -> None:
     Image.fromarray(data.astronaut()[:80, :100]).save(tmp_path / name, format)
-    work = steps.remove_damage(base.open_work(tmp_path / name), hole((80, 100)), restorer=Restorer(device="cpu"), method="telea")
+    work = steps.remove_damage(base.open_work(tmp_path / name), hole((80, 100)), Fill(method="telea"), restorer=Restorer(device="cpu"))
     assert work.file.name == saved
     assert read(work.file).format == format
 
@@ -173,13 +177,15 @@ def test_no_traces_of_jpeg_are_said(tmp_path: Path) -> None:
         steps.remove_jpeg(base.open_work(jpeg(tmp_path / "a.jpg", 95)), restorer=SimpleNamespace(), jpeg_quality=None)
 
 
+@pytest.mark.parametrize(("label", "weight"), [("JPEG", "dejpeg"), ("Deblur", "deblur")])
 @pytest.mark.parametrize("there", [True, False])
-def test_traces_of_jpeg_are_a_tab_where_the_weight_is_there(there: bool, page_module, tiny_weights: Path) -> None:
-    if not there:
-        manifest = tiny_weights / "weights.toml"
-        manifest.write_text(manifest.read_text("utf-8").replace("[dejpeg]", "[mine]"), "utf-8")
-    tabs = {item.label: item.visible for item in restore_web.build().blocks.values() if isinstance(item, page_module.gr.Tab)}
-    assert (tabs["JPEG"], tabs["Noise"]) == (there, True)
+def test_a_repair_is_a_tab_where_its_weight_is_there(
+    there: bool, label: str, weight: str, page_module, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    others = {name: entry for name, entry in weights.entries().items() if name != weight}
+    monkeypatch.setattr(weights, "entries", lambda: others | ({weight: None} if there else {}))
+    found = {item.label: item.visible for item in restore_web.build().blocks.values() if isinstance(item, page_module.gr.Tab)}
+    assert (found[label], found["Noise"]) == (there, True)
 
 
 @pytest.mark.parametrize("there", [True, False])
@@ -188,7 +194,80 @@ def test_the_network_is_offered_first_where_its_weight_is_there(there: bool, mon
     assert list(steps.offered()) == ["learned"] * there + ["telea", "ns", "biharmonic"]
 
 
+@pytest.mark.parametrize(("width", "said"), [(None, "Sharpened in "), (1.5, "Sharpened, blur of 1.5 pixels, in ")])
+def test_blur_is_unknown_unless_it_is_given(width: float | None, said: str, photo: Path) -> None:
+    asked = []
+
+    def deblur(picture: Picture, *, width: float | None, progress: object) -> Picture:
+        asked.append(width)
+        return picture
+
+    work = steps.remove_blur(base.open_work(photo), restorer=SimpleNamespace(deblur=deblur), width=width)
+    assert asked == [width]
+    assert work.said.startswith(said)
+
+
+def test_a_quality_is_offered_where_it_differs(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(TASKS, "denoise", dataclasses.replace(TASKS["denoise"], fast="quick", ensemble=True))
+    monkeypatch.setitem(TASKS, "inpaint", dataclasses.replace(TASKS["inpaint"], fast="", ensemble=False))
+    monkeypatch.setattr(weights, "entries", lambda: {"quick": None})
+    assert list(steps.efforts("denoise")) == ["fast", "default", "best"]
+    assert list(steps.efforts("inpaint")) == ["default"]
+    monkeypatch.setattr(weights, "entries", dict)
+    assert list(steps.efforts("denoise")) == ["default", "best"]
+
+
+def test_each_quality_has_one_restorer() -> None:
+    assert [steps.restorer(quality).quality for quality in steps.EFFORTS] == list(steps.EFFORTS)
+    assert steps.restorer("best") is steps.restorer("best")
+
+
+@pytest.mark.parametrize(("grow", "feather"), [(0, 0), (3, 0), (2, 4)])
+def test_a_repair_comes_with_its_mask_and_as_a_layer(grow: int, feather: int, photo: Path) -> None:
+    mask, how = hole((300, 451)), Fill(method="telea", grow=grow, feather=feather)
+    work = steps.remove_damage(base.open_work(photo), mask, how, restorer=Restorer(device="cpu"))
+    assert (work.mask.name, work.layer.name) == ("cat-mask.png", "cat-layer.png")
+    covered = ndimage.distance_transform_edt(ndimage.distance_transform_edt(~mask) > grow) < (feather + 1 if feather else 1)
+    np.testing.assert_array_equal(np.asarray(Image.open(work.mask)) == 255, covered)
+    layer, original = read(work.layer), read(photo)
+    np.testing.assert_array_equal(layer.alpha, covered * np.uint16(65535))
+    np.testing.assert_array_equal(np.where(covered[..., None], layer.pixels, original.pixels), read(work.file).pixels)
+
+
+def test_the_layer_of_floats_holds_floats(tmp_path: Path) -> None:
+    tifffile.imwrite(tmp_path / "a.tif", data.astronaut()[:40, :60] / np.float32(255), photometric="rgb")
+    mask = np.eye(40, 60, dtype=bool)
+    work = steps.remove_damage(base.open_work(tmp_path / "a.tif"), mask, Fill(method="telea"), restorer=Restorer(device="cpu"))
+    np.testing.assert_array_equal(read(work.layer).pixels[mask], work.result.pixels[mask])
+
+
+def test_a_larger_canvas(photo: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(base, "PROXY_SIDE", 200)
+    work = steps.expand(base.open_work(photo), (10, 20, 30, 0), Fill(method="telea"), restorer=Restorer(device="cpu"))
+    assert work.said.startswith("Expanded to 491 x 320 pixels in ")
+    np.testing.assert_array_equal(read(work.file).pixels[20:, 10:461], read(photo).pixels)
+    assert work.mask is None
+    shown = base.proxy(work.result)
+    assert work.beside.shape == shown.shape
+    height, width = (round(side * 200 / 491) for side in (20, 10))
+    assert (work.beside[: height - 1] == 255).all()
+    assert (work.beside[:, : width - 1] == 255).all()
+    inside = np.s_[height + 2 : -2, width + 2 : -15]
+    assert np.abs(work.beside[inside].astype(int) - shown[inside]).mean() < 6  # the photograph lies where it is in the result
+    assert base.go_on(work).before is work.beside
+
+
+def test_no_margin_is_an_error(photo: Path) -> None:
+    with pytest.raises(ValueError, match="No side is to grow yet"):
+        steps.expand(base.open_work(photo), (0, 0, 0, 0), Fill(method="telea"), restorer=Restorer(device="cpu"))
+
+
 # ---- What the buttons do
+
+
+def fill(tabs, work: base.Work | None, how: Fill = Fill(method="telea"), **marks: object) -> tuple:  # noqa: B008  frozen
+    """Press Repair."""
+    return tabs.damage.remove_damage(work, marks, how, "default", lambda fraction, desc: None)
 
 
 def test_a_bad_file_is_one_line_without_the_server_path(page_module, tmp_path: Path) -> None:
@@ -208,7 +287,7 @@ def test_a_mask_file_joins_what_is_painted(tabs, photo: Path) -> None:
     Image.fromarray(mask).save(photo.parent / "mask.png")
     layer = np.zeros((300, 451, 4), np.uint8)
     layer[hole((300, 451)), 3] = 255
-    shown = tabs.damage.remove_damage(work, {"layers": [layer]}, str(photo.parent / "mask.png"), "telea")
+    shown = fill(tabs, work, editor={"layers": [layer]}, file=str(photo.parent / "mask.png"))
     changed = (shown[0].result.pixels != work.picture.pixels).any(2)
     assert not changed[(mask == 0) & (layer[..., 3] == 0)].any()
     assert changed[(mask > 0) | (layer[..., 3] > 0)].mean() > 0.99
@@ -217,8 +296,76 @@ def test_a_mask_file_joins_what_is_painted(tabs, photo: Path) -> None:
 def test_a_mask_of_another_size_names_both(tabs, photo: Path) -> None:
     Image.new("L", (20, 10), 255).save(photo.parent / "mask.png")
     with pytest.raises(tabs.base.gr.Error) as caught:
-        tabs.damage.remove_damage(base.open_work(photo), None, str(photo.parent / "mask.png"), "telea")
+        fill(tabs, base.open_work(photo), file=str(photo.parent / "mask.png"))
     assert caught.value.message == "mask.png is 20x10 pixels, the photograph 451x300 (width x height)"
+
+
+def test_a_painted_colour_marks_damage(tabs, tmp_path: Path) -> None:
+    pixels = data.astronaut()[:60, :80].copy()
+    pixels[20:24, 10:50] = 0, 200, 255
+    Image.fromarray(pixels).save(tmp_path / "a.png")
+    work = base.open_work(tmp_path / "a.png")
+    changed = (fill(tabs, work, colour="rgba(0, 199.9, 255, 1)")[0].result.pixels != pixels).any(2)
+    assert changed[20:24, 10:50].all()
+    near = np.zeros((60, 80), bool)
+    near[17:27, 7:53] = True
+    assert not changed[~near].any()
+    with pytest.raises(tabs.base.gr.Error, match="the colour is &#x27;red&#x27;; expected #"):
+        fill(tabs, work, colour="red")
+
+
+def test_stop_leaves_the_photograph_as_it_was(page_module, tabs, photo: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    said: list[str] = []
+    monkeypatch.setattr(page_module.gr, "Info", said.append)
+    work, moved = base.open_work(photo), []
+
+    def move(fraction: float, desc: str) -> None:
+        moved.append(fraction)
+        page_module.halt(work)
+
+    layer = np.zeros((300, 451, 4), np.uint8)
+    layer[[30, 250], 40:60, 3] = 255
+    shown = tabs.damage.remove_damage(work, {"editor": {"layers": [layer]}}, Fill(method="telea"), "default", move)
+    assert len(moved) == 1
+    assert said == [tabs.base.STOPPED]
+    assert len(shown) == len(fill(tabs, work, editor={"layers": [layer]}))  # which is not stopped
+    assert all(item == page_module.gr.skip() for item in shown)
+    page_module.halt(None)
+
+
+def test_what_was_measured_is_shown_and_set(tabs, tmp_path: Path) -> None:
+    path = jpeg(tmp_path / "a.jpg", 20)
+    work = base.open_work(path)
+    box, slider = tabs.jpeg.measure_jpeg(work)
+    assert (box.value, box.info, slider.value) == (True, "This photograph: JPEG quality 20", 20)
+    box, slider = tabs.noise.measure_noise(work)
+    level = estimate.noise_level(work.picture.pixels)
+    assert (box.value, box.info) == (True, f"This photograph: {level:.1f} on the scale of 8 bits")
+    assert slider.value == round(level, 1)
+    Image.fromarray(data.astronaut()[:200, 150:370]).save(tmp_path / "a.png")
+    assert tabs.jpeg.measure_jpeg(base.open_work(tmp_path / "a.png"))[0].info == "This photograph: no traces of JPEG"
+    tifffile.imwrite(tmp_path / "b.tif", np.full((40, 40), np.nan, np.float32))
+    for measure, file in ((tabs.jpeg.measure_jpeg, None), (tabs.noise.measure_noise, None), (tabs.noise.measure_noise, tmp_path / "b.tif")):
+        assert measure(base.open_work(file) if file else None)[0].info == ""
+
+
+@pytest.mark.parametrize("effort", steps.EFFORTS)
+def test_the_quality_that_was_chosen_does_it(effort: str, tabs, photo: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[tuple[str, str]] = []
+
+    def restorer(quality: str) -> SimpleNamespace:
+        def step(name: str) -> Callable[..., Picture]:
+            return lambda picture, *masks, **options: asked.append((name, quality)) or picture
+
+        return SimpleNamespace(**{name: step(name) for name in ("denoise", "dejpeg", "deblur", "expand")})
+
+    monkeypatch.setattr(steps, "restorer", restorer)
+    work = base.open_work(photo)
+    tabs.noise.remove_noise(work, False, 5, effort)
+    tabs.jpeg.remove_jpeg(work, False, 50, effort)
+    tabs.blur.remove_blur(work, False, 2, effort)
+    tabs.border.expand(work, 0, 0, 5, 0, effort)
+    assert asked == [(name, effort) for name in ("denoise", "dejpeg", "deblur", "expand")]
 
 
 def test_warnings_reach_the_page(page_module, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -234,9 +381,11 @@ def test_warnings_reach_the_page(page_module, tmp_path: Path, monkeypatch: pytes
 def test_a_photograph_that_was_put_away_is_one_line(page_module, tabs) -> None:
     for call in (
         lambda: page_module.go_on(None),
-        lambda: tabs.damage.remove_damage(None, None, None, "telea"),
-        lambda: tabs.noise.remove_noise(None, True, 15),
-        lambda: tabs.jpeg.remove_jpeg(None, True, 30),
+        lambda: fill(tabs, None),
+        lambda: tabs.noise.remove_noise(None, True, 15, "default"),
+        lambda: tabs.jpeg.remove_jpeg(None, True, 30, "default"),
+        lambda: tabs.blur.remove_blur(None, True, 1, "default"),
+        lambda: tabs.border.expand(None, 1, 1, 1, 1, "default"),
         lambda: tabs.filters.filter_all(None, "gaussian", {"patch": None}, print),
         lambda: page_module.open_photo(None, None),
     ):
@@ -245,13 +394,13 @@ def test_a_photograph_that_was_put_away_is_one_line(page_module, tabs) -> None:
 
 
 def test_closing_deletes_the_result(page_module, photo: Path) -> None:
-    work = steps.remove_damage(base.open_work(photo), hole((300, 451)), restorer=Restorer(device="cpu"), method="telea")
+    work = steps.remove_damage(base.open_work(photo), hole((300, 451)), Fill(method="telea"), restorer=Restorer(device="cpu"))
     assert page_module.close_photo(work)[0] is None
     assert sorted(photo.parent.iterdir()) == [photo]
 
 
 def test_heavy_work_waits_in_one_line_and_no_button_is_an_open_endpoint(page_module) -> None:
-    heavy = {"open_photo", "close_photo", "go_on", "remove_damage", "remove_noise", "remove_jpeg", "filter_photo"}
+    heavy = {"open_photo", "close_photo", "go_on", "fill_photo", "remove_noise", "remove_jpeg", "remove_blur", "expand", "filter_photo"}
     events = [event for event in restore_web.build().fns.values() if event.fn is not None]
     assert heavy <= {event.fn.__name__ for event in events}
     assert {(event.concurrency_id, event.concurrency_limit) for event in events if event.fn.__name__ in heavy} == {("one at a time", 1)}

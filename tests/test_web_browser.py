@@ -109,13 +109,13 @@ def test_a_telephone_fits_and_a_bad_file_is_refused(served: str, browser, photo:
 @with_browser
 def test_traces_of_jpeg_are_removed(page_module, tiny_weights: Path, browser, request, tmp_path: Path, monkeypatch) -> None:
     restorer = Restorer(device="cpu", runtime="torch")
-    monkeypatch.setattr(steps, "restorer", lambda: restorer)
+    monkeypatch.setattr(steps, "restorer", lambda quality: restorer)
     path = jpeg(tmp_path / "cat.jpg", 20)
     visit = Visit(browser, request.getfixturevalue("served"), viewport={"width": 390, "height": 844}, is_mobile=True, has_touch=True)
     visit.upload(path)
     visit.page.locator("#editor canvas").first.wait_for()
     visit.page.get_by_role("tab", name="JPEG").click()
-    slider = visit.page.get_by_label("number input for Quality")
+    slider = visit.page.get_by_label("number input for JPEG quality")
     assert not slider.is_visible()
     visit.page.get_by_label(steps.MEASURE_JPEG).uncheck()
     slider.wait_for()

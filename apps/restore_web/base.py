@@ -7,14 +7,16 @@ telephone), and what comes back from the browser is a mask.
 import io
 import shutil
 import tempfile
+import threading
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import cv2
 import numpy as np
 from PIL import Image, ImageCms
 
+from restore import masks
 from restore.image import FORMATS, Picture, from_float, read, to_float, to_srgb, write
 
 PROXY_SIDE = 1600
@@ -31,16 +33,28 @@ class Work:
         picture: What the next step starts from, in the file's own depth.
         before: How the upload looked, (h, w, 3) uint8.
         result: What the last step made of `picture`; None before the first one, and once it was taken over.
+        beside: What `result` is compared with: `before`, on a canvas as large as the result.
         file: `result` as a file in full quality.
+        mask: What was filled, as a picture file, where it was a repair of damage.
+        layer: The filled pixels alone, transparent elsewhere, as a picture file.
         said: One line on what was done last.
+        stop: Set to end the running step where it next tells its progress.
     """
 
     path: Path
     picture: Picture
     before: np.ndarray
     result: Picture | None = None
+    beside: np.ndarray | None = None
     file: Path | None = None
+    mask: Path | None = None
+    layer: Path | None = None
     said: str = ""
+    stop: threading.Event = field(default_factory=threading.Event)
+
+
+class Stopped(Exception):
+    """Somebody pressed Stop."""
 
 
 def open_work(path: str | Path) -> Work:
@@ -138,7 +152,9 @@ def painted(layers: Sequence[np.ndarray], shape: tuple[int, int]) -> np.ndarray:
 def go_on(work: Work) -> Work:
     """Take the result as what the next step starts from."""
     forget(work)
-    return work if work.result is None else replace(work, picture=work.result, result=None, file=None, said=NEXT)
+    if work.result is None or work.beside is None:
+        return work
+    return Work(path=work.path, picture=work.result, before=work.beside, said=NEXT)
 
 
 def forget(work: Work | None) -> None:
@@ -147,14 +163,54 @@ def forget(work: Work | None) -> None:
         shutil.rmtree(work.file.parent, ignore_errors=True)
 
 
-def finished(work: Work, result: Picture, said: str) -> Work:
+def finished(work: Work, result: Picture, said: str, *, mask: np.ndarray | None = None, beside: np.ndarray | None = None) -> Work:
     """Save a result in full quality: format, depth, profile, EXIF and transparency are those of the upload.
 
     Each result gets a folder of its own beside the upload, so that no browser answers a download with an earlier one.
+
+    Args:
+        work: What the step started from.
+        result: What it made.
+        said: One line on that.
+        mask: (H, W), non-zero where it filled something; saved, and what was filled as a layer.
+        beside: What the result is compared with instead of `work.before`.
     """
     suffixes = FORMATS[result.format].suffixes if result.format else (work.path.suffix,)
     suffix = work.path.suffix if work.path.suffix.lower() in suffixes else suffixes[0]
-    file = Path(tempfile.mkdtemp(dir=work.path.parent)) / f"{work.path.stem}-restored{suffix}"
-    write(result, file)
+    folder, stem = Path(tempfile.mkdtemp(dir=work.path.parent)), work.path.stem
+    files = {"file": folder / f"{stem}-restored{suffix}"}
+    write(result, files["file"])
+    if mask is not None:
+        files |= {"mask": folder / f"{stem}-mask.png", "layer": folder / f"{stem}-layer{'.tif' if result.dtype == np.float32 else '.png'}"}
+        write(Picture.from_array(np.where(mask, np.uint8(255), np.uint8(0))), files["mask"])
+        write(masks.layer(result, mask), files["layer"])
     forget(work)
-    return replace(work, result=result, file=file, said=said)
+    return Work(
+        path=work.path,
+        picture=work.picture,
+        before=work.before,
+        result=result,
+        beside=work.before if beside is None else beside,
+        file=files["file"],
+        mask=files.get("mask"),
+        layer=files.get("layer"),
+        said=said,
+    )
+
+
+def widened(before: np.ndarray, shape: tuple[int, int], margins: masks.Margins) -> np.ndarray:
+    """Put a proxy (h, w, 3) on white, as large as the proxy of a photograph of `shape` that got `margins`.
+
+    >>> widened(np.zeros((2, 2, 3), np.uint8), (2, 3), (1, 0, 0, 0))[..., 0]
+    array([[255,   0,   0],
+           [255,   0,   0]], dtype=uint8)
+    """
+    height, width = proxy_shape(shape)
+    left, top, right, bottom = margins
+    rows = [round(at * height / shape[0]) for at in (top, shape[0] - bottom)]
+    columns = [round(at * width / shape[1]) for at in (left, shape[1] - right)]
+    canvas = np.full((height, width, 3), 255, np.uint8)
+    inner = canvas[slice(*rows), slice(*columns)]
+    if inner.size:
+        inner[:] = cv2.resize(before, inner.shape[1::-1], interpolation=cv2.INTER_AREA)
+    return canvas

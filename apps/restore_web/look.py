@@ -12,13 +12,17 @@ CSS = """
 #photo .icon-button-wrapper {top: calc(50% - 14px); right: 12px; border: none; box-shadow: none; transform: scale(1.3)}
 #options .form > * {flex: 1 1 150px; min-width: 150px !important}
 #options .form > :has(textarea), #options .form > :has([type="checkbox"]) {flex-basis: 100%}
+#sides .form > * {flex: 1 1 40%; min-width: 120px !important}
+#others:not(:has(button)), #said [data-testid="status-tracker"]:has(.error) {display: none}
+#stop, :has(> #said .progress-text) > #again {display: none}
+:has(> #said .progress-text) > #stop {display: block}
 #editor button[aria-label="Clear canvas"], #editor button[aria-label="Color"] {display: none}
 """
 TO_RESULT = """() => setTimeout(() => {
     const views = document.querySelector("#views");
     if (views.getBoundingClientRect().top < 0) views.scrollIntoView({behavior: "smooth"});
 }, 300)"""
-WORDS = gr.I18n(en={"upload_text.drop_file": "Drop a photograph here", "upload_text.click_to_upload": "Click to choose one"})
+WORDS = gr.I18n(en={"upload_text.drop_file": "Drop a picture here", "upload_text.click_to_upload": "Click to choose one"})
 
 
 def theme() -> gr.themes.Base:
@@ -37,5 +41,9 @@ def theme() -> gr.themes.Base:
         block_title_text_color="*body_text_color",
         block_title_text_color_dark="*body_text_color",
         block_title_padding="0",
+        block_info_text_color="*neutral_500",
+        block_info_text_color_dark="*neutral_400",
+        checkbox_label_background_fill_selected="*primary_700",
+        checkbox_label_background_fill_selected_dark="*primary_700",
         checkbox_border_color="*neutral_400",
     )

@@ -6,7 +6,7 @@ import gradio as gr
 
 from restore_web import base, look, steps
 from restore_web.base import Work
-from restore_web.tabs import damage, filters, jpeg, noise
+from restore_web.tabs import blur, border, damage, filters, jpeg, noise
 from restore_web.tabs.base import FILES, Step, held, told
 
 HEADER = """<h1>Restore a photograph</h1>
@@ -19,7 +19,7 @@ LARGEST_FILE = "1gb"
 def open_photo(path: str | None, work: Work | None) -> tuple[Any, ...]:
     """Open an upload, or start over from it."""
     base.forget(work)
-    with told(path):
+    with told([path]):
         if path is None:
             raise ValueError("No photograph was chosen.")
         return show_opened(base.open_work(path))
@@ -37,11 +37,18 @@ def go_on(work: Work | None) -> tuple[Any, ...]:
         return show_opened(base.go_on(held(work)))
 
 
+def halt(work: Work | None) -> None:
+    """End the running step where it next tells its progress."""
+    if work is not None:
+        work.stop.set()
+
+
 def show_opened(work: Work) -> tuple[Any, ...]:
     """Show a photograph that waits for its repair."""
     background = base.proxy(work.picture)
     height, width = background.shape[:2]
-    fit = f"min(70svh, 640px, {740 * height // width + 90}px, {100 * height // width}vw + 90px)"  # no empty canvas on a telephone
+    ratio = height / width  # the canvas leaves 30 pixels around the photograph: none of it is empty, on a telephone either
+    fit = f"max(200px, min(70svh, 640px, {678 * ratio + 60:.0f}px, (100vw - 125px) * {ratio:.3f} + 60px))"
     editor = gr.ImageEditor(
         {"background": background, "layers": [], "composite": None},
         height=fit,
@@ -91,11 +98,15 @@ def lay_out_tabs(work: gr.State, editor: gr.ImageEditor) -> list[Step]:
             fill = damage.lay_out(work, editor)
         with gr.Tab("Noise"):
             denoise = noise.lay_out(work)
-        with gr.Tab("JPEG", visible=steps.cleans_jpeg()):
+        with gr.Tab("JPEG", visible=steps.can("dejpeg")):
             dejpeg = jpeg.lay_out(work)
+        with gr.Tab("Deblur", visible=steps.can("deblur")):
+            deblur = blur.lay_out(work)
+        with gr.Tab("Expand"):
+            expand = border.lay_out(work)
         with gr.Tab("Filters"):
             filter = filters.lay_out(work)
-    return [fill, denoise, dejpeg, filter]
+    return [fill, denoise, dejpeg, deblur, expand, filter]
 
 
 def build_page() -> gr.Blocks:
@@ -112,12 +123,16 @@ def build_page() -> gr.Blocks:
                 said = gr.Markdown(elem_id="said", min_height=72, container=True)
                 with gr.Column(visible=False, elem_id="after") as after:
                     download = gr.DownloadButton("Download in full quality", variant="primary", elem_id="download")
+                    with gr.Row(elem_id="others"):
+                        mask = gr.DownloadButton("Mask", size="sm", visible=False, elem_id="download-mask")
+                        layer = gr.DownloadButton("Repair as a layer", size="sm", visible=False, elem_id="download-layer")
                     proceed = gr.Button("Continue from this result", elem_id="continue")
                 again = gr.Button("Start over", size="sm", elem_id="again")
+                stop = gr.Button("Stop", variant="stop", size="sm", elem_id="stop")
 
         # The editor uploads its pictures each time that a status reaches it: no progress is shown on it.
         opened = [work, workspace, views, editor, slider, said, after, download]
-        repaired = [work, views, slider, said, after, download]
+        repaired = [work, views, slider, said, after, download, mask, layer]
         one: dict[str, Any] = {"concurrency_limit": 1, "concurrency_id": "one at a time", "api_visibility": "private"}
         upload = photo.upload(open_photo, [photo, work], opened, show_progress_on=photo, **one)
         upload.failure(lambda: None, None, photo, api_visibility="private")
@@ -127,6 +142,7 @@ def build_page() -> gr.Blocks:
             again.click(open_photo, [photo, work], opened, show_progress_on=said, **one),
             proceed.click(go_on, work, opened, show_progress_on=said, **one),
         )
+        stop.click(halt, work, queue=False, api_visibility="private")
         for step in todo:
             step.button.click(step.call, step.inputs, repaired, show_progress_on=said, **one).success(None, js=look.TO_RESULT)
             for opening in openings if step.greet else ():

@@ -4,11 +4,12 @@ import functools
 import inspect
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from restore import estimate, weights
+from restore import estimate, masks, weights
 from restore.filters import classic
 from restore.filters.options import Row, apply, read_value
 from restore.image import read
@@ -17,7 +18,7 @@ from restore.tasks import TASKS
 from restore.tasks.dejpeg import AUTO, FINEST
 from restore.tasks.denoise import MAX_SIGMA
 from restore.tasks.filter import LEARNED, learned
-from restore_web.base import Work, finished
+from restore_web.base import Work, finished, widened
 
 METHODS = {
     "learned": "Neural network",
@@ -28,35 +29,61 @@ METHODS = {
 """Method of inpainting -> what the page calls it, the best first."""
 MEASURE_JPEG = "As strong as needed"
 """What the page calls quality "auto"."""
+EFFORTS = {"fast": "Fast", "default": "Default", "best": "Best (8 times slower)"}
+"""Quality of a Restorer -> what the page calls it."""
 
 Progress = Callable[[float], None]
 
 
 @functools.cache
-def restorer() -> Restorer:
-    """Give the one Restorer of this process, so that a network is loaded once for all open pages."""
-    return Restorer()
+def restorer(quality: str = "default") -> Restorer:
+    """Give the one Restorer of this process for a quality, so that a network is loaded once for all open pages."""
+    return Restorer(quality=quality)
+
+
+def can(task: str) -> bool:
+    """Tell whether this installation has a weight for a task."""
+    return task in TASKS and TASKS[task].weight in weights.entries()
+
+
+def efforts(task: str) -> dict[str, str]:
+    """Give the qualities that differ for a task in this installation: quality -> what the page calls it."""
+    row = TASKS.get(task)
+    fast, best = row is not None and row.fast in weights.entries(), row is not None and row.ensemble
+    return {name: words for name, words in EFFORTS.items() if name == "default" or (fast if name == "fast" else best)}
 
 
 def offered() -> dict[str, str]:
     """Give the methods of inpainting that this installation has, the default first: method -> what the page calls it."""
-    has_network = TASKS["inpaint"].weight in weights.entries()
-    return {name: words for name, words in METHODS.items() if has_network or name != "learned"}
-
-
-def cleans_jpeg() -> bool:
-    """Tell whether this installation can remove what JPEG left."""
-    return TASKS["dejpeg"].weight in weights.entries()
+    return {name: words for name, words in METHODS.items() if name != "learned" or can("inpaint")}
 
 
 def filters() -> dict[str, Row]:
     """Give the filters that this installation has: name -> row."""
-    has_network = TASKS["filter"].weight in weights.entries()
-    return {row.name: row for row in [*classic(), *(learned() if has_network else [])]}
+    return {row.name: row for row in [*classic(), *(learned() if can("filter") else [])]}
 
 
-def remove_damage(work: Work, mask: np.ndarray, *, restorer: Restorer, method: str, progress: Progress | None = None) -> Work:
-    """Fill what a mask (H, W) covers, and save the result.
+@dataclass(frozen=True, kw_only=True)
+class Fill:
+    """How holes are filled.
+
+    Attributes:
+        method: One of `METHODS`.
+        texture: Wide holes get texture of the photograph.
+        seed: Same seed, same texture.
+        grow: Pixels that the mask grows by.
+        feather: Pixels of its soft edge.
+    """
+
+    method: str
+    texture: bool = True
+    seed: int = 0
+    grow: float = 0
+    feather: float = 0
+
+
+def remove_damage(work: Work, mask: np.ndarray, how: Fill, *, restorer: Restorer, progress: Progress | None = None) -> Work:
+    """Fill what a mask (H, W) covers, and save the result, the mask as it was grown, and what was filled.
 
     Raises:
         ValueError: The mask is empty, or covers everything.
@@ -66,11 +93,31 @@ def remove_damage(work: Work, mask: np.ndarray, *, restorer: Restorer, method: s
     if not mask.any():
         raise ValueError("Nothing is painted yet. Brush over the damage, then press Repair.")
     start = time.perf_counter()
-    result = restorer.inpaint(work.picture, mask, method=method, progress=progress)
-    seconds = time.perf_counter() - start
-    return finished(
-        work, result, f"Repaired {mask.mean():.1%} of the photograph in {seconds:.1f} s. Method: {METHODS[method].partition(':')[0]}."
+    mask = masks.grow(mask, how.grow) > 0
+    result = restorer.inpaint(
+        work.picture, mask, method=how.method, texture=how.texture, seed=how.seed, feather=how.feather, progress=progress
     )
+    seconds = time.perf_counter() - start
+    covered = masks.feather(mask, how.feather) > 0 if how.feather else mask
+    said = f"Repaired {mask.mean():.1%} of the photograph in {seconds:.1f} s. Method: {METHODS[how.method].partition(':')[0]}."
+    return finished(work, result, said, mask=covered)
+
+
+def expand(work: Work, margins: masks.Margins, how: Fill, *, restorer: Restorer, progress: Progress | None = None) -> Work:
+    """Continue a photograph beyond its edges by so many pixels at the left, the top, the right, the bottom, and save the result.
+
+    Raises:
+        ValueError: All margins are 0, or one is negative or wider than the photograph.
+        ImageError: The result cannot be saved.
+        WeightsError: The network's weight cannot be used.
+    """
+    if not any(margins):
+        raise ValueError("No side is to grow yet: give some pixels, then press Expand.")
+    start = time.perf_counter()
+    result = restorer.expand(work.picture, margins, method=how.method, texture=how.texture, seed=how.seed, progress=progress)
+    seconds = time.perf_counter() - start
+    said = f"Expanded to {result.width} x {result.height} pixels in {seconds:.1f} s. Method: {METHODS[how.method].partition(':')[0]}."
+    return finished(work, result, said, beside=widened(work.before, result.shape, margins))
 
 
 def remove_noise(work: Work, *, restorer: Restorer, sigma: float | None, progress: Progress | None = None) -> Work:
@@ -82,10 +129,19 @@ def remove_noise(work: Work, *, restorer: Restorer, sigma: float | None, progres
         WeightsError: The network's weight cannot be used.
     """
     start = time.perf_counter()
-    level = min(estimate.noise_level(work.picture.pixels, linear=work.picture.is_linear), MAX_SIGMA) if sigma is None else sigma
+    level = noise_of(work) if sigma is None else sigma
     result = restorer.denoise(work.picture, sigma=level, progress=progress)
     seconds = time.perf_counter() - start
     return finished(work, result, f"Removed noise of level {level:.1f}{' (measured)' if sigma is None else ''} in {seconds:.1f} s.")
+
+
+def noise_of(work: Work) -> float:
+    """Measure the noise, in 8-bit units.
+
+    Raises:
+        ValueError: A float picture holds a NaN or an infinity.
+    """
+    return min(estimate.noise_level(work.picture.pixels, linear=work.picture.is_linear), MAX_SIGMA)
 
 
 def remove_jpeg(work: Work, *, restorer: Restorer, jpeg_quality: int | None, progress: Progress | None = None) -> Work:
@@ -106,6 +162,20 @@ def remove_jpeg(work: Work, *, restorer: Restorer, jpeg_quality: int | None, pro
     return finished(
         work, result, f"Removed traces of JPEG, quality {found}{' (measured)' if jpeg_quality is None else ''}, in {seconds:.1f} s."
     )
+
+
+def remove_blur(work: Work, *, restorer: Restorer, width: float | None, progress: Progress | None = None) -> Work:
+    """Sharpen a photograph whose blur has a width in pixels, or one that nobody knows where it is None, and save the result.
+
+    Raises:
+        ValueError: `width` is out of its range.
+        ImageError: The result cannot be saved.
+        WeightsError: The network's weight cannot be used.
+    """
+    start = time.perf_counter()
+    result = restorer.deblur(work.picture, width=width, progress=progress)
+    seconds = time.perf_counter() - start
+    return finished(work, result, f"Sharpened{'' if width is None else f', blur of {width:g} pixels,'} in {seconds:.1f} s.")
 
 
 def filter_all(work: Work, row: Row, values: Mapping[str, Any], *, restorer: Restorer, progress: Progress | None = None) -> Work:

@@ -13,11 +13,15 @@ from gradio.components import Component
 
 from restore.image import SUFFIXES, ImageError, ImageWarning
 from restore.weights import WeightsError
-from restore_web import base
+from restore_web import base, steps
 from restore_web.base import Work
+from restore_web.steps import Progress
 
 FILES = ["image", *sorted(SUFFIXES)]
 """What a file input takes, as browsers want it."""
+STOPPED = "Stopped. The photograph is as it was."
+SHOWN = 8
+"""Components that `show_repaired` changes."""
 
 
 class Step(NamedTuple):
@@ -39,7 +43,7 @@ class Step(NamedTuple):
 
 
 @contextmanager
-def told(*paths: str | None) -> Iterator[None]:
+def told(paths: Sequence[str | None] = ()) -> Iterator[None]:
     """Show what the library warns of, and what it refuses, as one line on the page; `paths` are called by their names in it."""
 
     def plain(message: object) -> str:
@@ -69,25 +73,61 @@ def held(work: Work | None) -> Work:
     return work
 
 
-def bar(progress: gr.Progress, words: str) -> Callable[[float], None]:
-    """Tie the library's progress to the page's bar."""
-    return lambda fraction: progress(fraction, desc=words)
+def carry_out(
+    work: Work | None, take: Callable[[Work, Progress], Work], progress: gr.Progress, words: str, paths: Sequence[str | None] = ()
+) -> tuple[Any, ...]:
+    """Take a step, with the page's bar for its progress, until it is done or somebody presses Stop.
+
+    Args:
+        work: The open photograph.
+        take: The step: gives the photograph with a result.
+        progress: The page's bar.
+        words: What stands beside it.
+        paths: Files that are called by their names in messages.
+    """
+    with told(paths):
+        photo = held(work)
+
+        def move(fraction: float) -> None:
+            if photo.stop.is_set():
+                raise base.Stopped
+            progress(fraction, desc=words)
+
+        try:
+            return show_repaired(take(photo, move))
+        except base.Stopped:
+            gr.Info(STOPPED)
+            return tuple(gr.skip() for _ in range(SHOWN))
+        finally:
+            photo.stop.clear()
 
 
 def show_repaired(work: Work) -> tuple[Any, ...]:
     """Show a result beside what came in."""
     assert work.result is not None
-    pair = (work.before, base.proxy(work.result))
-    return work, gr.Tabs(selected="compare"), pair, work.said, gr.Column(visible=True), str(work.file)
+    pair = (work.beside, base.proxy(work.result))
+    others = [gr.DownloadButton(value=file and str(file), visible=file is not None) for file in (work.mask, work.layer)]
+    return work, gr.Tabs(selected="compare"), pair, work.said, gr.Column(visible=True), str(work.file), *others
 
 
-def strength_inputs(tick: str, *, label: str, range: tuple[float, float, float]) -> list[Component]:
+def strength_inputs(tick: str, *, label: str, range: tuple[float, float, float], step: float, info: str | None = None) -> list[Component]:
     """Lay out a strength that is measured or set: from `range[0]` to `range[1]`, at first `range[2]`.
 
     Returns:
         The box and the slider.
     """
     automatic = gr.Checkbox(True, label=tick)
-    strength = gr.Slider(*range, step=1, label=label, visible=False)
+    strength = gr.Slider(*range, step=step, label=label, info=info, visible=False)
     automatic.change(lambda on: gr.Slider(visible=not on), automatic, strength, queue=False, api_visibility="private")
     return [automatic, strength]
+
+
+def measured(found: str, value: float | None) -> tuple[gr.Checkbox, Any]:
+    """Show in `strength_inputs` what was measured: in words, and where the slider starts; "" and None for nothing."""
+    return gr.Checkbox(True, info=found), gr.skip() if value is None else gr.Slider(value=value)
+
+
+def effort_input(task: str) -> gr.Radio:
+    """Lay out the choice of a quality, seen where there is one."""
+    choices = [(words, name) for name, words in steps.efforts(task).items()]
+    return gr.Radio(choices, value="default", label="Quality", visible=len(choices) > 1)

@@ -1,43 +1,91 @@
-"""The tab that fills what was painted."""
+"""The tab that fills what was painted, or marked in another way."""
 
+import re
 from typing import Any
 
 import gradio as gr
+import numpy as np
+from gradio.blocks import Block
 
 from restore import masks
 from restore_web import base, steps
 from restore_web.base import Work
-from restore_web.tabs.base import FILES, Step, bar, held, show_repaired, told
+from restore_web.steps import Fill, Progress
+from restore_web.tabs.base import FILES, Step, carry_out, effort_input
 
 PAINT = (
     "Brush over scratches, stains or anything that should disappear; a little too wide is better than too narrow. "
     "Eraser and brush size are at the left edge of the photograph."
 )
+FILE = "A mask file: a picture of the same size, white where the photograph is damaged. It is added to what you paint."
+WIDEST = 50  # pixels
+LARGEST_SEED = 2**31 - 1
 
 
 def lay_out(work: gr.State, editor: gr.ImageEditor) -> Step:
-    """Lay out the choice of a method and of a mask file; what was painted comes from the editor."""
+    """Lay out the choice of a method, of the mask and of the fill; what was painted comes from the editor."""
     gr.Markdown(PAINT)
     methods = [(words, name) for name, words in steps.offered().items()]
     method = gr.Dropdown(methods, value=methods[0][1], label="Method", elem_id="method")
-    with gr.Accordion("Use a mask file", open=False):
-        gr.Markdown("A picture of the same size, white where the photograph is damaged. It is added to what you paint.")
+    with gr.Accordion("Mask", open=False, elem_id="marks"):
+        grow = gr.Slider(0, WIDEST, 0, step=1, label="Grow the mask (pixels)", info="Covers the edges that the brush missed.")
+        feather = gr.Slider(0, WIDEST, 0, step=1, label="Soft edge (pixels)", info="The repair fades into the photograph there.")
+        is_marked = gr.Checkbox(False, label="The damage is painted over in one colour", info="In the file, by another program.")
+        colour = gr.ColorPicker("#ff0000", label="Colour", visible=False, elem_id="colour")
+        gr.Markdown(FILE)
         mask_file = gr.File(show_label=False, label="Mask", file_types=FILES, height=110, elem_id="mask")
+    with gr.Accordion("Texture", open=False, visible=steps.can("inpaint")):
+        texture = gr.Checkbox(True, label="Copy texture of the photograph", info="Into wide holes that the neural network filled.")
+        seed = gr.Number(0, label="Seed", info="Another number, another texture.", precision=0, minimum=0, maximum=LARGEST_SEED)
+    effort = effort_input("inpaint")
     repair = gr.Button("Repair", variant="primary", elem_id="repair")
-    return Step(repair, remove_damage, [work, editor, mask_file, method], greet=lambda work: None, greeted=(mask_file,))
+    is_marked.change(lambda on: gr.ColorPicker(visible=on), is_marked, colour, queue=False, api_visibility="private")
+
+    def fill_photo(given: dict[Any, Any], progress: gr.Progress = gr.Progress()) -> tuple[Any, ...]:  # noqa: B008  gradio finds it here
+        how = Fill(method=given[method], texture=given[texture], seed=int(given[seed] or 0), grow=given[grow], feather=given[feather])
+        marks = {"editor": given[editor], "file": given[mask_file], "colour": given[colour] if given[is_marked] else None}
+        return remove_damage(given[work], marks, how, given[effort], progress)
+
+    inputs: set[Block] = {work, editor, method, grow, feather, is_marked, colour, mask_file, texture, seed, effort}
+    return Step(repair, fill_photo, inputs, greet=lambda work: None, greeted=[mask_file])
 
 
 def remove_damage(
     work: Work | None,
-    editor: dict[str, Any] | None,
-    mask_file: str | None,
-    method: str,
-    progress: gr.Progress = gr.Progress(),  # noqa: B008  gradio finds it here
+    marks: dict[str, Any],
+    how: Fill,
+    effort: str,
+    progress: gr.Progress,
 ) -> tuple[Any, ...]:
-    """Fill what was painted, and what the mask file says."""
-    with told(mask_file):
-        work = held(work)
-        mask = base.painted(editor["layers"] if editor else [], work.picture.shape)
-        if mask_file:
-            mask |= masks.load(mask_file, work.picture.shape) > 0
-        return show_repaired(steps.remove_damage(work, mask, restorer=steps.restorer(), method=method, progress=bar(progress, "Repairing")))
+    """Fill what was painted ("editor"), what the mask file says ("file"), and what has one colour ("colour")."""
+
+    def take(photo: Work, move: Progress) -> Work:
+        return steps.remove_damage(photo, marked(photo, marks), how, restorer=steps.restorer(effort), progress=move)
+
+    return carry_out(work, take, progress, "Repairing", [marks.get("file")])
+
+
+def marked(photo: Work, marks: dict[str, Any]) -> np.ndarray:
+    """Unite all that marks damage: (H, W) bool.
+
+    Raises:
+        ValueError: A mask has another size than the photograph, or the colour is none.
+        ImageError: The mask file cannot be read.
+    """
+    shape = photo.picture.shape
+    mask = base.painted(marks["editor"]["layers"] if marks.get("editor") else [], shape)
+    if marks.get("file"):
+        mask |= masks.load(marks["file"], shape) > 0
+    if marks.get("colour"):
+        mask |= masks.from_colour(photo.picture, hexadecimal(marks["colour"])) > 0
+    return mask
+
+
+def hexadecimal(colour: str) -> str:
+    """Say a colour of a colour picker as # and six digits; what is none stays as it is.
+
+    >>> hexadecimal("rgba(255, 127.6, 0, 1)"), hexadecimal("#ff0000")
+    ('#ff8000', '#ff0000')
+    """
+    numbers = re.findall(r"[\d.]+", colour)[:3] if colour.startswith("rgb") else []
+    return "#" + "".join(f"{min(255, round(float(number))):02x}" for number in numbers) if len(numbers) == 3 else colour

@@ -15,7 +15,7 @@ from restore.filters.options import Row, kinds_of
 from restore.tasks.filter import LEARNED
 from restore_web import steps
 from restore_web.base import Work
-from restore_web.tabs.base import FILES, Step, bar, held, show_repaired, told
+from restore_web.tabs.base import FILES, Step, carry_out
 
 FILTER = "Changes the whole photograph. Nothing needs to be painted."
 ROWS = "Rows of numbers on lines of their own, or in one line: 1 0 -1; 2 0 -2; 1 0 -1."
@@ -40,20 +40,22 @@ def lay_out(work: gr.State) -> Step:
         return [row.summary, *option_inputs(row).values()]
 
     def filter_photo(given: dict[Any, Any], progress: gr.Progress = gr.Progress()) -> tuple[Any, ...]:  # noqa: B008  gradio finds it here
-        return filter_all(given[work], given[name], {key: given[item] for key, item in inputs.items()}, bar(progress, "Filtering"))
+        return filter_all(given[work], given[name], {key: given[item] for key, item in inputs.items()}, progress)
 
     name.change(choose, name, [summary, *inputs.values()], queue=False, show_progress="hidden", api_visibility="private")
     button = gr.Button("Apply filter", variant="primary", elem_id="run-filter")
     return Step(button, filter_photo, {work, name, *inputs.values()})
 
 
-def filter_all(work: Work | None, name: str, values: dict[str, Any], progress: Callable[[float], None]) -> tuple[Any, ...]:
+def filter_all(work: Work | None, name: str, values: dict[str, Any], progress: gr.Progress) -> tuple[Any, ...]:
     """Filter the whole photograph; the values are those of `option_inputs`."""
-    with told(values["patch"]):
-        row = steps.filters()[name]
-        if row.function is None:
-            values = {"strength": values["learned"]}
-        return show_repaired(steps.filter_all(held(work), row, values, restorer=steps.restorer(), progress=progress))
+    row = steps.filters()[name]
+    options = {"strength": values["learned"]} if row.function is None else values
+
+    def filter_photo(photo: Work, move: Callable[[float], None]) -> Work:
+        return steps.filter_all(photo, row, options, restorer=steps.restorer(), progress=move)
+
+    return carry_out(work, filter_photo, progress, "Filtering", [values["patch"]])
 
 
 def option_inputs(row: Row) -> dict[str, Component]:

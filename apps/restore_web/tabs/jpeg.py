@@ -4,9 +4,11 @@ from typing import Any
 
 import gradio as gr
 
+from restore.estimate import jpeg_quality
 from restore_web import steps
 from restore_web.base import Work
-from restore_web.tabs.base import Step, bar, held, show_repaired, strength_inputs, told
+from restore_web.steps import Progress
+from restore_web.tabs.base import Step, carry_out, effort_input, measured, strength_inputs
 
 JPEG = (
     "Takes out of the whole photograph what strong JPEG compression left: blocks, rings around edges, blotches of colour. "
@@ -17,18 +19,30 @@ JPEG = (
 def lay_out(work: gr.State) -> Step:
     """Lay out the choice of a quality."""
     gr.Markdown(JPEG)
-    inputs = strength_inputs(steps.MEASURE_JPEG, label="Quality (1: strongest)", range=(1, 100, 30))
-    return Step(gr.Button("Remove JPEG traces", variant="primary"), remove_jpeg, [work, *inputs])
+    inputs = strength_inputs(steps.MEASURE_JPEG, label="JPEG quality (1: strongest)", range=(1, 100, 30), step=1)
+    effort = effort_input("dejpeg")
+    return Step(gr.Button("Remove JPEG traces", variant="primary"), remove_jpeg, [work, *inputs, effort], measure_jpeg, inputs)
+
+
+def measure_jpeg(work: Work | None) -> tuple[Any, ...]:
+    """Say of which JPEG quality the photograph is."""
+    if work is None:
+        return measured("", None)
+    found = jpeg_quality(work.picture)
+    return measured("This photograph: no traces of JPEG" if found is None else f"This photograph: JPEG quality {found}", found)
 
 
 def remove_jpeg(
     work: Work | None,
     automatic: bool,
     quality: float,
+    effort: str,
     progress: gr.Progress = gr.Progress(),  # noqa: B008  gradio finds it here
 ) -> tuple[Any, ...]:
     """Take what JPEG left out of the whole photograph."""
-    with told():
-        given = None if automatic else round(quality)
-        done = steps.remove_jpeg(held(work), restorer=steps.restorer(), jpeg_quality=given, progress=bar(progress, "Removing traces"))
-        return show_repaired(done)
+    given, restorer = None if automatic else round(quality), steps.restorer(effort)
+
+    def take(photo: Work, move: Progress) -> Work:
+        return steps.remove_jpeg(photo, restorer=restorer, jpeg_quality=given, progress=move)
+
+    return carry_out(work, take, progress, "Removing traces")

@@ -7,7 +7,8 @@ import gradio as gr
 from restore.tasks.denoise import MAX_SIGMA
 from restore_web import steps
 from restore_web.base import Work
-from restore_web.tabs.base import Step, bar, held, show_repaired, strength_inputs, told
+from restore_web.steps import Progress
+from restore_web.tabs.base import Step, carry_out, effort_input, measured, strength_inputs
 
 NOISE = "Takes grain and sensor noise out of the whole photograph. Nothing needs to be painted."
 
@@ -15,18 +16,31 @@ NOISE = "Takes grain and sensor noise out of the whole photograph. Nothing needs
 def lay_out(work: gr.State) -> Step:
     """Lay out the choice of a level."""
     gr.Markdown(NOISE)
-    inputs = strength_inputs("Measure the noise", label="Noise level", range=(1, MAX_SIGMA, 15))
-    return Step(gr.Button("Remove noise", variant="primary"), remove_noise, [work, *inputs])
+    inputs = strength_inputs("Measure the noise", label="Noise level", range=(0, MAX_SIGMA, 15), step=0.1)
+    effort = effort_input("denoise")
+    return Step(gr.Button("Remove noise", variant="primary"), remove_noise, [work, *inputs, effort], measure_noise, inputs)
+
+
+def measure_noise(work: Work | None) -> tuple[Any, ...]:
+    """Say how noisy the photograph is."""
+    try:
+        level = steps.noise_of(work) if work else None
+    except ValueError:
+        level = None
+    return measured("" if level is None else f"This photograph: {level:.1f} on the scale of 8 bits", level and round(level, 1))
 
 
 def remove_noise(
     work: Work | None,
     automatic: bool,
     sigma: float,
+    effort: str,
     progress: gr.Progress = gr.Progress(),  # noqa: B008  gradio finds it here
 ) -> tuple[Any, ...]:
     """Take the noise out of the whole photograph."""
-    with told():
-        level = None if automatic else sigma
-        done = steps.remove_noise(held(work), restorer=steps.restorer(), sigma=level, progress=bar(progress, "Removing noise"))
-        return show_repaired(done)
+    level, restorer = None if automatic else sigma, steps.restorer(effort)
+
+    def take(photo: Work, move: Progress) -> Work:
+        return steps.remove_noise(photo, restorer=restorer, sigma=level, progress=move)
+
+    return carry_out(work, take, progress, "Removing noise")
