@@ -23,7 +23,7 @@ BRIGHTNESSES = 6
 """Groups of patches, by brightness, at most."""
 SMOOTH, WITHIN = 0.01, 3.0
 """The part of a group that is smooth for sure; so are other patches, if their variance is at most so many times that of its roughest."""
-TEXTURED = 2.0
+TEXTURED = 3.0
 """A group's variance counts as at most so many times that of the calmer groups: what is more is texture."""
 LOW, ABOVE = 1.6, 5.0
 """Below the first frequency is content: the power there is what a Gaussian bell through the frequencies up to the second gives."""
