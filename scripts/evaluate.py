@@ -1,7 +1,7 @@
 """Measure weights and classical methods on clean pictures: PSNR, SSIM, LPIPS and seconds in one table; or classifiers on a test split.
 
 python scripts/evaluate.py denoise --weight denoise --method bilateral,wavelet,nlm --sigma 15,25,50 --noise float,clipped
-python scripts/evaluate.py inpaint --weight inpaint --method telea,ns,biharmonic --masks thin,medium,large
+python scripts/evaluate.py inpaint --weight inpaint --method telea,ns,biharmonic --masks thin,medium,large --sheet /tmp/sheet.png
 python scripts/evaluate.py --blind dejpeg --weight dejpeg --files grey,colour --jpeg-quality 10,20,30,40
 python scripts/evaluate.py deblur --weight deblur --method wiener,richardson-lucy,wiener-true,richardson-lucy-true
 python scripts/evaluate.py filter --weight filters --strength 0.1,0.5,0.9 --data ../shared/data/dev/kodak24
@@ -9,7 +9,7 @@ python scripts/evaluate.py classify --weight lenet5-mnist --data ../shared/data/
 
 Noise and masks are seeded by the picture's number in its folder, so that every method and every day sees the same ones. Results
 are rounded to 8 bits before they are measured, and so is the noisy input ("none"). PSNR is over RGB; for inpainting PSNR and
-SSIM are those of the hole, LPIPS (SqueezeNet) that of the picture. Nothing but `classify` reads a test split.
+SSIM are those of the hole, LPIPS (SqueezeNet) and MS-SSIM those of the picture. Nothing but `classify` reads a test split.
 """
 
 import json
@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Annotated
 
 import deconvolution
+import holes
 import numpy as np
 import torch
 import typer
@@ -110,29 +111,45 @@ def inpaint(
     *,
     weight: Weights = "",
     method: Methods = "",
-    sets: Annotated[str, typer.Option("--masks", help="Sets of masks, separated by commas.")] = "thin,medium,large",
+    sets: Annotated[
+        str, typer.Option("--masks", help="Sets of masks, separated by commas; 0-1, 1-5, 5-10, 10-20, 20-40: per cent of the picture.")
+    ] = "thin,medium,large",
+    sheet: Annotated[Path | None, typer.Option(help="PNG for the ten best and ten worst fills of the last weight or method.")] = None,
+    by: Annotated[str, typer.Option(help="Score that ranks them: psnr, that of the hole, or lpips, that of the picture.")] = "psnr",
     data: Data = KODAK,
     crop: Crop = 500,
     json_file: Json = None,
 ) -> None:
-    """Holes."""
+    """Holes; beside LPIPS stands whether a network learned from that distance, which flatters it."""
     options: Settings = context.obj
+    names(by, ("psnr", "lpips"), "by")
     contenders: dict[str, Callable[..., Array]] = {
         name: partial(Restorer(device="cpu").inpaint, method=name) for name in names(method, INPAINTERS, "method")
     }
-    contenders.update(networks("inpaint", weight, options))
-    rows = []
+    learned = dict.fromkeys(contenders, "no")
+    for name in names(weight, None, "weight"):
+        found = networks("inpaint", name, options)
+        contenders |= found
+        learned |= dict.fromkeys(found, "yes" if holes.trained_on_lpips(name) else "no")
+    rows, fills = [], []
     for kind in names(sets, masks.BENCHMARKS, "masks"):
-        for name, function in contenders.items():
-            scores = []
-            for number, clean in pictures(data, crop, options.limit):
-                mask = masks.benchmark(kind, clean.shape[:2], number)
-                damaged = np.where(mask[..., None] > 0, np.uint8(0), clean)  # nothing of the hole's content is left
-                restored, seconds = timed(partial(function, damaged, mask))
-                scores.append({"area": float((mask > 0).mean()), **measure(clean, restored, options.features, mask), "seconds": seconds})
+        scores: dict[str, list[dict[str, float | None]]] = {name: [] for name in contenders}
+        for number, clean in pictures(data, crop, options.limit):
+            mask = masks.benchmark(kind, clean.shape[:2], number)
+            damaged, shown = np.where(mask[..., None] > 0, np.uint8(0), clean), [holes.marked(clean, mask)]
+            for name, function in contenders.items():
+                restored, seconds = timed(partial(function, damaged, mask))  # nothing of the hole's content is left
+                likeness = {"ms_ssim": metrics.ms_ssim(clean, restored) if min(clean.shape[:2]) >= 176 else None, "seconds": seconds}
+                area = {"area": float((mask > 0).mean())}
+                scores[name].append({**area, **measure(clean, restored, options.features, mask), **likeness})
                 save(options.out, f"{name}-{kind}-{number:02d}.png", restored)
-            rows.append({"method": name, "masks": kind, **summary(scores)})
+                shown.append(restored)
+            if sheet and contenders:
+                fills.append(holes.Fill(f"{kind} {number}", scores[name][-1][by], holes.cut([*shown, clean], mask)))
+        rows += [{"method": name, "masks": kind, "learned from LPIPS": learned[name], **summary(scores[name])} for name in contenders]
     report(rows, json_file)
+    if sheet:
+        holes.write_sheet(sheet, fills, ["holes", *contenders, "truth"], by)
 
 
 def coded(clean: Array, kind: str, quality: int) -> tuple[Array, Array]:

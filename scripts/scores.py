@@ -91,7 +91,7 @@ def report(rows: list[dict[str, Any]], json_file: Path | None) -> None:
     """Print a markdown table of the rows, and write them to a file."""
     if not rows:
         raise typer.BadParameter("nothing to measure: give --weight or --method")
-    form = {"accuracy": "{:.2f}", "area": "{:.3f}", "lpips": "{:.4f}", "psnr": "{:.2f}", "psnr_b": "{:.2f}"}
+    form = {"accuracy": "{:.2f}", "area": "{:.3f}", "lpips": "{:.4f}", "ms_ssim": "{:.4f}", "psnr": "{:.2f}", "psnr_b": "{:.2f}"}
     form |= {"seconds": "{:.2f}", "sigma": "{:g}", "ssim": "{:.4f}", "strength": "{:g}"}
     keys = [key for key, value in rows[0].items() if not isinstance(value, dict)]
     print("| " + " | ".join(keys) + " |")
