@@ -67,7 +67,7 @@ def call(capsysbinary):
 class Plain:
     """Stands in for a Restorer whose weights take time to load: the picture, turned negative."""
 
-    def denoise(self, picture, *, sigma, progress):
+    def denoise(self, picture, *, sigma, noise, progress):
         progress(1.0)
         return picture.replace(pixels=255 - picture.pixels)
 
@@ -145,6 +145,7 @@ def test_the_choices_are_those_of_the_library():
         ("denoise a.png -o b.png --sigma -3", "--sigma is '-3'"),
         ("denoise a.png -o b.png --sigma nan", "--sigma is 'nan'"),
         ("denoise a.png -o b.png --sigma 76", "--sigma is '76'"),
+        ("denoise a.png -o b.png --noise pink", "'pink' is not one of 'auto', 'white', 'camera'"),
         ("denoise a.png -o b.png --on-exists ask", "'ask' is not one of 'fail', 'skip', 'replace', 'rename'"),
         ("denoise a.png -o b.png --max-pixels 0", "--max-pixels"),
         ("denoise a.png -o b.png --precision fp8", "'fp8' is not one of 'auto', 'fp32', 'bf16'"),
@@ -278,15 +279,15 @@ def test_denoise_hands_its_options_on(folder, call, monkeypatch):
     seen = []
 
     class Listening(Plain):
-        def denoise(self, picture, *, sigma, progress):
-            seen.append(sigma)
-            return super().denoise(picture, sigma=sigma, progress=progress)
+        def denoise(self, picture, *, sigma, noise, progress):
+            seen.append((sigma, noise))
+            return super().denoise(picture, sigma=sigma, noise=noise, progress=progress)
 
     monkeypatch.setattr(photos, "make_restorer", lambda *words, tasks, quality: seen.append((*words, tasks, quality.value)) or Listening())
     assert call("denoise", "a.png", "-o", "b.png", "--sigma", "12.5", "--device", "cpu", "--precision", "bf16", "-q") == (0, b"", [])
-    assert call("denoise", "a.png", "-o", "c.png", "-q") == (0, b"", [])
-    assert seen[:2] == [("cpu", base.Precision.bf16, base.Engine.auto, {"denoise": ""}, "default"), 12.5]
-    assert seen[2:] == [("auto", base.Precision.auto, base.Engine.auto, {"denoise": ""}, "default"), None]
+    assert call("denoise", "a.png", "-o", "c.png", "--noise", "camera", "-q") == (0, b"", [])
+    assert seen[:2] == [("cpu", base.Precision.bf16, base.Engine.auto, {"denoise": ""}, "default"), (12.5, "auto")]
+    assert seen[2:] == [("auto", base.Precision.auto, base.Engine.auto, {"denoise": ""}, "default"), (None, "camera")]
     np.testing.assert_array_equal(read("b.png").pixels, 255 - read("a.png").pixels)
 
 

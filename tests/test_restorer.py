@@ -3,6 +3,7 @@
 import dataclasses
 import functools
 import io
+import re
 import subprocess
 import sys
 import time
@@ -13,12 +14,14 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from scipy.ndimage import gaussian_filter
 from skimage import data
 
 import restore
 from restore import Picture, Restorer, WeightsError, estimate, restorer, weights
 from restore.image import ImageError, read, write
 from restore.metrics import psnr
+from restore.runtime import Runtime
 from restore.tasks import TASKS
 
 rng = np.random.default_rng(0)
@@ -315,6 +318,87 @@ def test_best_is_the_mean_over_turns_where_that_makes_sense(task: str, small: Re
     function = FUNCTIONS[task]
     usual, best = (function(Restorer(device="cpu", precision="fp32", quality=quality), PHOTO) for quality in ("default", "best"))
     assert (usual != best).any() == TASKS[task].ensemble
+
+
+@pytest.fixture
+def with_camera(tiny_weights: Path) -> Path:
+    """The tiny weights, and one for cameras."""
+    manifest = tiny_weights / "weights.toml"
+    text = manifest.read_text("utf-8")
+    if "[denoise-camera]" not in text:
+        (entry,) = re.findall(r"^\[denoise\]\n(?:[^\[].*\n)*", text, re.MULTILINE)
+        manifest.write_text(f"{text}\n{entry.replace('[denoise]', '[denoise-camera]', 1)}", "utf-8")
+    return tiny_weights
+
+
+def flat(sigma: float, *, smooth: float = 0) -> np.ndarray:
+    """Grey with noise that neighbouring pixels share, or not."""
+    noise = np.random.default_rng(0).normal(0, 1, (160, 160, 3))
+    noise = gaussian_filter(noise, (smooth, smooth, 0)) if smooth else noise
+    return np.clip(128 + sigma * noise / noise.std(), 0, 255).round().astype(np.uint8)
+
+
+@pytest.mark.parametrize(
+    ("picture", "noise", "expected"),
+    [
+        (flat(10), "auto", "denoise"),
+        (flat(10, smooth=1), "auto", "denoise-camera"),
+        (flat(0), "auto", "denoise"),
+        (flat(10), "camera", "denoise-camera"),
+        (flat(10, smooth=1), "white", "denoise"),
+    ],
+)
+@pytest.mark.parametrize("sigma", [None, 5])
+def test_the_network_for_the_noise(
+    picture: np.ndarray, noise: str, expected: str, sigma: float | None, with_camera: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told = []
+
+    def spy(
+        pixels: np.ndarray, runtime: Runtime, *, sigma: float | None, camera: bool, tile: int, linear: bool, progress: None
+    ) -> np.ndarray:
+        told.append((runtime, sigma, camera))
+        return pixels
+
+    monkeypatch.setitem(restorer.TASKS, "denoise", dataclasses.replace(TASKS["denoise"], function=spy))
+    ours = Restorer(device="cpu")
+    ours.denoise(picture, sigma=sigma, noise=noise)
+    assert told == [(ours.runtime("denoise", camera=expected == "denoise-camera"), sigma, expected == "denoise-camera")]
+    assert list(ours._runtimes) == [expected]
+
+
+def test_a_weight_of_ones_own_is_for_all_noise(with_camera: Path) -> None:
+    own = Restorer(device="cpu", weights={"denoise": "own"})
+    own._runtimes["own"] = Restorer(device="cpu").runtime("denoise")
+    for noise in ("auto", "camera"):
+        own.denoise(flat(10, smooth=1), noise=noise)
+    assert list(own._runtimes) == ["own"]
+
+
+def test_without_a_weight_for_cameras(small: Restorer, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(restorer.TASKS, "denoise", dataclasses.replace(TASKS["denoise"], camera="absent"))
+    small.denoise(flat(10, smooth=1))
+    assert list(small._runtimes) == ["denoise"]
+    with pytest.raises(WeightsError, match="^no weight for 'denoise' is there: weight 'absent' is unknown"):
+        small.denoise(PHOTO, noise="camera")
+
+
+def test_unknown_noise(small: Restorer) -> None:
+    with pytest.raises(ValueError, match="noise 'pink' is unknown; expected one of auto, white, camera"):
+        small.denoise(PHOTO, noise="pink")
+
+
+@pytest.mark.parametrize("kind", ["array", "path", "tensor", "batch"])
+def test_maps_of_the_level(kind: str, small: Restorer, tmp_path: Path) -> None:
+    levels = np.linspace(0, 50, PHOTO.shape[1], dtype=np.float32)[None].repeat(PHOTO.shape[0], 0)
+    expected = small.denoise(PHOTO, sigma=levels)
+    assert (expected[:, 1:] != PHOTO[:, 1:]).any()
+    np.testing.assert_array_equal(expected[:, 0], PHOTO[:, 0])
+    for given in (levels, torch.from_numpy(levels)):
+        for array in arrays_of(small.denoise(kinds_of(PHOTO, tmp_path)[kind], sigma=given)):
+            np.testing.assert_array_equal(array, expected)
+    with pytest.raises(ValueError, match="sigma is a map of"):
+        small.denoise(PHOTO, sigma=levels[1:])
 
 
 def test_weight_of_another_task(tiny_weights: Path) -> None:

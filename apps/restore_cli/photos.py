@@ -1,6 +1,7 @@
 """`restore denoise` and `restore dejpeg`: photographs in, restored photographs out."""
 
 import warnings
+from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -34,6 +35,14 @@ if TYPE_CHECKING:
     from restore_cli.base import Repair
 
 
+class Noise(Enum):
+    """`restore.restorer.NOISES`, repeated so that a wrong call is answered before torch is imported."""
+
+    auto = "auto"
+    white = "white"
+    camera = "camera"
+
+
 def denoise(  # noqa: PLR0913 - one parameter for each option
     photos: Photos,
     *,
@@ -42,6 +51,12 @@ def denoise(  # noqa: PLR0913 - one parameter for each option
         str,
         typer.Option("--sigma", metavar="auto|S", help="Strength of the noise: its standard deviation, 0 to 75 on the scale of 8 bits."),
     ] = "auto",
+    noise: Annotated[
+        Noise,
+        typer.Option(
+            "--noise", help="camera: as cameras and phones write it; white: as it is added in tests; auto: as each photograph shows."
+        ),
+    ] = Noise.auto,
     quality: Effort = Quality.default,
     weights: Weight = "",
     on_exists: Exists = OnExists.fail,
@@ -57,7 +72,7 @@ def denoise(  # noqa: PLR0913 - one parameter for each option
 
     def prepare() -> "Repair":
         restorer = make_restorer(device, precision, runtime, tasks={"denoise": weights}, quality=quality)
-        return lambda picture, job, progress: restorer.denoise(picture, sigma=level, progress=progress)
+        return lambda picture, job, progress: restorer.denoise(picture, sigma=level, noise=noise.value, progress=progress)
 
     carry_out(work, prepare, max_pixels=max_pixels, quiet=quiet)
 
