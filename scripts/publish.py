@@ -29,6 +29,7 @@ from skimage import data as samples
 from restore import Restorer, data, degrade, figures, masks, metrics, weights
 from restore.backbones import Backbone
 from restore.data.photographs import read_manifest
+from restore.degrade.blur import benchmark_kernels, blur
 from restore.draws import Draws
 from restore.image.files import replacing
 from restore.levels import from_float, to_float
@@ -278,6 +279,27 @@ def deblocked(restorer: Restorer) -> list[Pictures]:
     return rows
 
 
+def sharpened(restorer: Restorer) -> list[Pictures]:
+    """A lens out of focus, a short shake, and one that is too long for it; with 1 % of noise."""
+    kernels, rows = benchmark_kernels(), []
+    for clean, kernel, what in (
+        (photograph("astronaut", 10, 120), "disk_3", "disk of radius 3"),
+        (photograph("chelsea", 40, 120), "walk_12", "shaken, 12 pixels"),
+        (photograph("coffee", 60, 180), "walk_24", "shaken, 24 pixels"),
+    ):
+        blurred = blur(torch.from_numpy(to_float(clean)).permute(2, 0, 1)[None], kernels[kernel][None])[0].permute(1, 2, 0).numpy()
+        given = from_float(blurred + np.random.default_rng(0).normal(0, 0.01, clean.shape), np.uint8)
+        result = restorer.deblur(given)
+        rows.append(
+            {
+                f"{what}: {metrics.psnr(given, clean):.1f} dB": given,
+                f"sharpened: {metrics.psnr(result, clean):.1f} dB": result,
+                "original": clean,
+            }
+        )
+    return rows
+
+
 def saved(picture: np.ndarray, quality: int) -> np.ndarray:
     """A picture (H, W, 3) uint8 as a JPEG file of a quality holds it."""
     file = io.BytesIO()
@@ -322,6 +344,7 @@ def filtered(restorer: Restorer) -> list[Pictures]:
 SHEETS: dict[str, Callable[[Restorer], list[Pictures]]] = {
     "denoise": denoised,
     "dejpeg": deblocked,
+    "deblur": sharpened,
     "inpaint": inpainted,
     "filter": filtered,
 }

@@ -10,9 +10,11 @@ import pytest
 import torch
 import typer
 from PIL import Image
+from scipy import ndimage
 from skimage import data as photographs
 
 from restore import Restorer, weights
+from restore.degrade.blur import benchmark_kernels
 from restore.training import checkpoints, engine, evaluation
 from restore.training.config import override
 from restore.training.recipes import RECIPES
@@ -205,3 +207,23 @@ def test_cards_of_shipped_weights_have_their_pictures():
         pictures = re.findall(r"!\[.*\]\((.*)\)", (weights.folder() / f"{name}.md").read_text("utf-8"))
         assert len(pictures) == (entry.task != "classify")
         assert all((weights.folder() / picture).is_file() for picture in pictures)
+
+
+def test_blurred_pictures_of_a_card():
+    """What is given to the network is what SciPy blurs, with 1 % of noise, and it is not told how."""
+    given = []
+
+    class Spy:
+        def deblur(self, picture):
+            given.append(picture)
+            return picture
+
+    script = runpy.run_path(str(SCRIPT))
+    rows = script["SHEETS"]["deblur"](Spy())
+    for row, picture, kernel in zip(rows, given, ("disk_3", "walk_12", "walk_24"), strict=True):
+        seen, result, clean = row.values()
+        assert seen is picture
+        assert result is picture
+        wanted = ndimage.correlate(clean.astype(float), benchmark_kernels()[kernel].numpy()[..., None], mode="mirror")
+        inside = (wanted > 12) & (wanted < 243)
+        assert (seen - wanted)[inside].std() == pytest.approx(np.hypot(2.55, 12**-0.5), rel=0.02)
