@@ -29,7 +29,7 @@ CHOSEN = {
     "wiener": ("wiener", 1.25, 0.03),
     "richardson-lucy": ("richardson-lucy", 1.25, 8),
     "wiener-true": ("wiener", None, 0.003),
-    "richardson-lucy-true": ("richardson-lucy", None, 32),
+    "richardson-lucy-true": ("richardson-lucy", None, 24),
 }
 """Name -> filter, standard deviation of the Gaussian that it takes for the kernel (None: it knows the true one), regularisation."""
 SIGMAS = (0.8, 1.0, 1.25, 1.5)
