@@ -29,6 +29,7 @@ class Settings:
     precision: str
     out: Path | None
     blind: bool
+    best: bool
 
 
 def networks(task: str, weight: str, options: Settings) -> dict[str, Callable[..., Array]]:
@@ -37,12 +38,15 @@ def networks(task: str, weight: str, options: Settings) -> dict[str, Callable[..
     for name in filter(None, weight.split(",")):
         path = Path(name)
         if path.suffix not in (".pt", ".safetensors"):
-            found[name] = getattr(Restorer(device=options.device, precision=options.precision, weights={task: name}), task)
+            quality = "best" if options.best else "default"
+            restorer = Restorer(device=options.device, precision=options.precision, weights={task: name}, quality=quality)
+            found[name] = getattr(restorer, task)
             continue
         config = json.loads((path.parent / "config.json").read_text("utf-8"))
         network = build(config["network"], config["options"])
         engine.start_from(path, network)
-        runtime = Runtime(network, device=options.device, precision=options.precision)
+        ensemble = options.best and TASKS[task].ensemble
+        runtime = Runtime(network, device=options.device, precision=options.precision, ensemble=ensemble)
         found[f"{path.parent.name}-{path.stem}"] = partial(TASKS[task].function, runtime=runtime)
     return found
 

@@ -5,6 +5,8 @@ python scripts/evaluate.py inpaint --weight inpaint --method telea,ns,biharmonic
 python scripts/evaluate.py --blind dejpeg --weight dejpeg --files grey,colour --jpeg-quality 10,20,30,40
 python scripts/evaluate.py deblur --weight deblur --method wiener,richardson-lucy,wiener-true,richardson-lucy-true
 python scripts/evaluate.py filter --weight filters --strength 0.1,0.5,0.9 --data ../shared/data/dev/kodak24
+python scripts/evaluate.py --best denoise --weight denoise --noise float,clipped
+python scripts/evaluate.py estimates --data ../shared/data/train/train-006.tar
 python scripts/evaluate.py classify --weight lenet5-mnist --data ../shared/data/mnist
 
 Noise and masks are seeded by the picture's number in its folder, so that every method and every day sees the same ones. Results
@@ -25,6 +27,7 @@ import numpy as np
 import torch
 import typer
 from contenders import DENOISERS, INPAINTERS, Array, Denoiser, Settings, networks
+from estimates import estimates
 from PIL import Image
 from scores import add_noise, measure, names, numbers, pictures, report, save, summary, timed
 
@@ -45,6 +48,7 @@ SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
 KODAK = SHARED / "dev" / "kodak24"
 FEATURES = SHARED / "lpips" / "squeezenet1_1-features.safetensors"
 app = typer.Typer(help=__doc__, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
+app.command()(estimates)
 
 Weights = Annotated[str, typer.Option("--weight", help="Shipped weights, or checkpoints of training runs, separated by commas.")]
 Methods = Annotated[str, typer.Option("--method", help="Classical methods, separated by commas.")]
@@ -62,9 +66,10 @@ def settings(
     precision: Annotated[str, typer.Option(help="fp32 or bf16.")] = "fp32",
     out: Annotated[Path | None, typer.Option(help="Folder for the results, as PNG.")] = None,
     blind: Annotated[bool, typer.Option("--blind", help="Do not tell the networks the noise level or the quality.")] = False,
+    best: Annotated[bool, typer.Option("--best", help="The mean over eight turned and mirrored forms.")] = False,
 ) -> None:
     """Keep the options for the verb."""
-    context.obj = Settings(limit, features, device, precision, out, blind)
+    context.obj = Settings(limit, features, device, precision, out, blind, best)
 
 
 NOISES = ("float", "clipped")

@@ -131,6 +131,15 @@ def test_a_run_of_training_is_measured(evaluate, untrained):
     assert rows[1]["psnr"] == pytest.approx(rows[0]["psnr"], abs=0.01)  # untrained, the network changes nothing
 
 
+@pytest.mark.parametrize("best", [False, True])
+def test_best_is_the_mean_over_turns(script, untrained, best):
+    (network,) = script.networks("denoise", untrained, script.Settings(None, None, "cpu", "fp32", None, False, best)).values()
+    calls = []
+    network.keywords["runtime"]._ready = lambda others: lambda image, others: calls.append(image.shape) or image
+    network(np.zeros((64, 80, 3), np.uint8), sigma=20)
+    assert len(calls) == (8 if best else 1)
+
+
 def test_jpeg_files_are_those_of_pillow(evaluate, untrained, tmp_path):
     words = ["--weight", untrained, "--files", "grey,colour,double", "--jpeg-quality", "10,40"]
     result, rows = evaluate("dejpeg", *words, before=["--out", str(tmp_path / "out")])
