@@ -118,7 +118,8 @@ def inpaint(  # noqa: PLR0913 - one parameter for each option
 ) -> None:
     """Fill what a mask marks: scratches, text, stains, things; or continue a photograph beyond its edges.
 
-    Everything outside the mask and its soft edge stays as it was, bit for bit where the format is lossless.
+    Everything outside the mask and its soft edge stays as it was, bit for bit where the format is lossless. Holes are filled alike at every
+    --quality.
     """
     if not mask and not expand:
         raise WrongCall("nothing says what to fill; expected --mask, --expand, or both")
