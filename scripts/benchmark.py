@@ -5,6 +5,7 @@ python scripts/benchmark.py backbones resnet50 vgg16
 python scripts/benchmark.py filters gaussian median --threads 2
 python scripts/benchmark.py input --data PHOTOS --size 64 --size 128
 python scripts/benchmark.py price --threads 2
+python scripts/benchmark.py brush --threads 2 --cpu
 """
 
 import subprocess
@@ -25,6 +26,7 @@ import tifffile
 import torch
 import torchvision
 import typer
+from brush import brush
 from PIL import Image, ImageCms, ImageFilter  # noqa: F401 - named in RACES, as are those below
 from price import price
 from scipy import ndimage  # noqa: F401
@@ -45,6 +47,7 @@ except ImportError:
 
 app = typer.Typer(help=__doc__, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 app.command()(price)
+app.command()(brush)
 
 
 @app.callback()
@@ -56,12 +59,13 @@ def root() -> None:
 def large(
     megapixels: Annotated[float, typer.Option(min=0.1, help="Size of the picture.")] = 24.0,
     method: Annotated[str, typer.Option(help="Method of inpainting.")] = "learned",
+    scratches: Annotated[int, typer.Option(min=1, help="How many scratches.")] = 1,
 ) -> None:
-    """One scratch in a large 16-bit RGB TIFF with ICC and EXIF: seconds, peak memory, and whether all else is identical."""
+    """Scratches in a large 16-bit RGB TIFF with ICC and EXIF: seconds, peak memory, and whether all else is identical."""
     with tempfile.TemporaryDirectory() as folder:
         source, mask_file, target = (Path(folder) / name for name in ("photo.tif", "mask.png", "repaired.tif"))
         photo = draw_photo(megapixels)
-        mask = masks.scratches(photo.shape, rng=np.random.default_rng(0), count=(1, 1), width=(3, 3))
+        mask = masks.scratches(photo.shape, rng=np.random.default_rng(0), count=(scratches, scratches), width=(3, 3))
         write(photo, source)
         write(Picture.from_array(mask), mask_file)
         seconds, peak = run(["inpaint", str(source), "--mask", str(mask_file), "-o", str(target), "--method", method])

@@ -15,7 +15,7 @@ FLOORS = {
     **dict.fromkeys(["networks", "losses", "degrade", "data", "kinds", "heads"], 2),
     **dict.fromkeys(["weights", "runtime", "augment"], 3),
     **dict.fromkeys(["tasks", "training", "explain"], 4),
-    "restorer": 5,
+    **dict.fromkeys(["restorer", "compress"], 5),
     "batch": 6,
     "restore": 7,
     "restore_web": 8,
@@ -65,6 +65,7 @@ SIDEWAYS = {
     ],
     "runtime": ["cache", "ensemble", "eager", "compiled"],
     "tasks": ["crops", "inpaint"],
+    "compress": ["export"],
     "restore_cli": [
         "base",
         "photos",

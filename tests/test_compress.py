@@ -1,0 +1,58 @@
+"""Networks as files for other programs: what OpenVINO reads from ONNX is what torch computes."""
+
+import importlib.util
+import sys
+
+import numpy as np
+import pytest
+import torch
+
+from restore import networks
+from restore.compress import ExportError, export_onnx
+
+U_NET = {"widths": [8, 12, 16], "down": [1, 1, 1], "up": [1, 1, 1]}
+NETWORKS = {
+    "inpainting": ("inpainting", {**U_NET, "dilations": [1, 4]}),
+    "inpainting, smooth": ("inpainting", {**U_NET, "dilations": [1, 4], "block": "fused", "encoder": "plain", "trunk": 32, "finish": 4}),
+    "restoration": ("restoration", {**U_NET, "block": "fused"}),
+}
+HAS_ONNX = importlib.util.find_spec("onnx") is not None
+
+
+@pytest.mark.skipif(not HAS_ONNX, reason="the package onnx is missing")
+@pytest.mark.parametrize("case", NETWORKS)
+def test_a_file_gives_what_torch_gives_at_any_size(case, tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "openvino_telemetry", None)  # it would report to OpenVINO's makers
+    import onnx
+    import openvino
+
+    torch.manual_seed(0)
+    network = networks.build(*NETWORKS[case]).train()
+    for tensor in (*network.parameters(), *(b for b in network.buffers() if b.is_floating_point())):
+        torch.nn.init.uniform_(tensor, 0.05 if tensor.ndim < 4 else -0.1, 0.12)
+    path = export_onnx(network, tmp_path / "network.onnx")
+    assert network.training
+    model = onnx.load(path)
+    onnx.checker.check_model(model, full_check=True)
+    assert [node.name for node in model.graph.input] == ["picture", "level" if case == "restoration" else "mask"]
+    compiled = openvino.Core().compile_model(path, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
+    network.eval()
+    for height, width in ((8, 8), (64, 104), (200, 48)):
+        x, second = torch.rand(1, 3, height, width), (torch.rand(1, 1, height, width) < 0.3).float()
+        with torch.inference_mode():
+            expected = network(x, second)
+        assert expected.std() > 0.01
+        got = compiled([x.numpy(), second.numpy()])[0]
+        np.testing.assert_allclose(got, expected.numpy(), atol=1e-4, rtol=0)
+
+
+def test_without_onnx_the_error_says_how_to_get_it(tmp_path, monkeypatch):
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    with pytest.raises(ExportError, match=r"the package onnx is missing; expected it \(pip install 'restore-photographs\[export\]'\)"):
+        export_onnx(networks.build("restoration", U_NET), tmp_path / "network.onnx")
+
+
+@pytest.mark.skipif(not HAS_ONNX, reason="the package onnx is missing")
+def test_an_impossible_opset_is_named(tmp_path):
+    with pytest.raises(ExportError, match="PyTorch cannot write network.onnx for opset 2: "):
+        export_onnx(networks.build("restoration", U_NET), tmp_path / "network.onnx", opset=2)
