@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw
 from restore_web import base, steps
-from skimage import data
+from samples import jpeg
 from visit import CHROMIUM, FLAGS, Visit, is_drawn, with_browser
 
 from restore import estimate
@@ -36,11 +36,6 @@ def browser() -> Iterator[object]:
         chromium = driver.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
         yield chromium
         chromium.close()
-
-
-def jpeg(path: Path, quality: int) -> Path:
-    Image.fromarray(data.astronaut()[:200, 150:370]).save(path, quality=quality)
-    return path
 
 
 @with_browser
@@ -114,7 +109,7 @@ def test_traces_of_jpeg_are_removed(page_module, tiny_weights: Path, browser, re
     visit = Visit(browser, request.getfixturevalue("served"), viewport={"width": 390, "height": 844}, is_mobile=True, has_touch=True)
     visit.upload(path)
     visit.page.locator("#editor canvas").first.wait_for()
-    visit.page.get_by_role("tab", name="JPEG").click()
+    visit.choose("JPEG")
     slider = visit.page.get_by_label("number input for JPEG quality")
     assert not slider.is_visible()
     visit.page.get_by_label(steps.MEASURE_JPEG).uncheck()
@@ -137,7 +132,7 @@ def test_a_filter_is_chosen_refused_and_applied(served: str, browser, photo: Pat
     visit = Visit(browser, served, viewport={"width": 390, "height": 844}, is_mobile=True, has_touch=True)
     visit.upload(photo)
     visit.page.locator("#editor canvas").first.wait_for()
-    visit.page.get_by_role("tab", name="Filters").click()
+    visit.choose("Filters")
     for name in ("custom", "opening"):
         visit.page.locator("#filter input").click()
         visit.page.locator("#filter input").fill(name)

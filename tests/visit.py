@@ -46,6 +46,15 @@ class Visit:
     def upload(self, path: Path) -> None:
         self.page.locator("#photo input[type=file]").set_input_files(path)
 
+    def choose(self, tab: str) -> None:
+        """Choose what is done to the photograph; a tab that has no room is in a menu."""
+        self.page.locator("#steps [role=tab]").first.wait_for()
+        if not self.page.locator("#steps").get_by_role("tab", name=tab, exact=True).is_visible():
+            self.page.locator("#steps .overflow-menu > button").click()
+            self.page.locator("#steps .overflow-dropdown button", has_text=tab).click()
+        else:
+            self.page.locator("#steps").get_by_role("tab", name=tab, exact=True).click()
+
     def canvas(self) -> np.ndarray:
         """What the editor shows, (h, w, 3)."""
         shot = self.page.locator("#editor canvas").first.screenshot()

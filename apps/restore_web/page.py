@@ -93,7 +93,7 @@ def lay_out_views() -> tuple[gr.Tabs, gr.ImageEditor, gr.ImageSlider]:
 
 def lay_out_tabs(work: gr.State, editor: gr.ImageEditor) -> list[Step]:
     """Lay out what can be done to the photograph."""
-    with gr.Tabs():
+    with gr.Tabs(elem_id="steps"):
         with gr.Tab("Damage"):
             fill = damage.lay_out(work, editor)
         with gr.Tab("Noise"):
@@ -124,8 +124,8 @@ def build_page() -> gr.Blocks:
                 with gr.Column(visible=False, elem_id="after") as after:
                     download = gr.DownloadButton("Download in full quality", variant="primary", elem_id="download")
                     with gr.Row(elem_id="others"):
-                        mask = gr.DownloadButton("Mask", size="sm", visible=False, elem_id="download-mask")
-                        layer = gr.DownloadButton("Repair as a layer", size="sm", visible=False, elem_id="download-layer")
+                        mask = gr.DownloadButton("Download the mask", size="sm", visible=False, elem_id="download-mask")
+                        layer = gr.DownloadButton("Download as a layer", size="sm", visible=False, elem_id="download-layer")
                     proceed = gr.Button("Continue from this result", elem_id="continue")
                 again = gr.Button("Start over", size="sm", elem_id="again")
                 stop = gr.Button("Stop", variant="stop", size="sm", elem_id="stop")
@@ -146,7 +146,7 @@ def build_page() -> gr.Blocks:
         for step in todo:
             step.button.click(step.call, step.inputs, repaired, show_progress_on=said, **one).success(None, js=look.TO_RESULT)
             for opening in openings if step.greet else ():
-                opening.success(step.greet, work, [*step.greeted], show_progress="hidden", **one)
+                opening.success(step.greet, [work, *step.greeted], [*step.greeted], show_progress="hidden", **one)
     return page
 
 

@@ -29,6 +29,8 @@ METHODS = {
 """Method of inpainting -> what the page calls it, the best first."""
 MEASURE_JPEG = "As strong as needed"
 """What the page calls quality "auto"."""
+NOISES = {"auto": "As the photograph shows", "camera": "Of a camera or phone", "white": "White: even grain"}
+"""Kind of noise -> what the page calls it."""
 EFFORTS = {"fast": "Fast", "default": "Default", "best": "Best (8 times slower)"}
 """Quality of a Restorer -> what the page calls it."""
 
@@ -43,14 +45,18 @@ def restorer(quality: str = "default") -> Restorer:
 
 def can(task: str) -> bool:
     """Tell whether this installation has a weight for a task."""
-    return task in TASKS and TASKS[task].weight in weights.entries()
+    return TASKS[task].weight in weights.entries()
 
 
 def efforts(task: str) -> dict[str, str]:
     """Give the qualities that differ for a task in this installation: quality -> what the page calls it."""
-    row = TASKS.get(task)
-    fast, best = row is not None and row.fast in weights.entries(), row is not None and row.ensemble
-    return {name: words for name, words in EFFORTS.items() if name == "default" or (fast if name == "fast" else best)}
+    there = {"fast": TASKS[task].fast in weights.entries(), "default": True, "best": TASKS[task].ensemble}
+    return {name: words for name, words in EFFORTS.items() if there[name]}
+
+
+def noises() -> dict[str, str]:
+    """Give the kinds of noise that this installation tells apart: kind -> what the page calls it."""
+    return NOISES if TASKS["denoise"].camera in weights.entries() else {"auto": NOISES["auto"]}
 
 
 def offered() -> dict[str, str]:
@@ -70,13 +76,15 @@ class Fill:
     Attributes:
         method: One of `METHODS`.
         texture: Wide holes get texture of the photograph.
-        seed: Same seed, same texture.
+        grain: The fill gets the grain of its surroundings.
+        seed: Same seed, same texture and grain.
         grow: Pixels that the mask grows by.
         feather: Pixels of its soft edge.
     """
 
     method: str
     texture: bool = True
+    grain: bool = True
     seed: int = 0
     grow: float = 0
     feather: float = 0
@@ -95,7 +103,14 @@ def remove_damage(work: Work, mask: np.ndarray, how: Fill, *, restorer: Restorer
     start = time.perf_counter()
     mask = masks.grow(mask, how.grow) > 0
     result = restorer.inpaint(
-        work.picture, mask, method=how.method, texture=how.texture, seed=how.seed, feather=how.feather, progress=progress
+        work.picture,
+        mask,
+        method=how.method,
+        texture=how.texture,
+        grain=how.grain,
+        seed=how.seed,
+        feather=how.feather,
+        progress=progress,
     )
     seconds = time.perf_counter() - start
     covered = masks.feather(mask, how.feather) > 0 if how.feather else mask
@@ -114,23 +129,25 @@ def expand(work: Work, margins: masks.Margins, how: Fill, *, restorer: Restorer,
     if not any(margins):
         raise ValueError("No side is to grow yet: give some pixels, then press Expand.")
     start = time.perf_counter()
-    result = restorer.expand(work.picture, margins, method=how.method, texture=how.texture, seed=how.seed, progress=progress)
+    result = restorer.expand(
+        work.picture, margins, method=how.method, texture=how.texture, grain=how.grain, seed=how.seed, progress=progress
+    )
     seconds = time.perf_counter() - start
     said = f"Expanded to {result.width} x {result.height} pixels in {seconds:.1f} s. Method: {METHODS[how.method].partition(':')[0]}."
     return finished(work, result, said, beside=widened(work.before, result.shape, margins))
 
 
-def remove_noise(work: Work, *, restorer: Restorer, sigma: float | None, progress: Progress | None = None) -> Work:
+def remove_noise(work: Work, *, restorer: Restorer, sigma: float | None, noise: str, progress: Progress | None = None) -> Work:
     """Remove noise of level `sigma` in 8-bit units, or of the level that the picture shows where it is None, and save the result.
 
     Raises:
-        ValueError: `sigma` is out of its range.
+        ValueError: `sigma` is out of its range, or `noise` is none of `NOISES`.
         ImageError: The result cannot be saved.
         WeightsError: The network's weight cannot be used.
     """
     start = time.perf_counter()
     level = noise_of(work) if sigma is None else sigma
-    result = restorer.denoise(work.picture, sigma=level, progress=progress)
+    result = restorer.denoise(work.picture, sigma=sigma, noise=noise, progress=progress)
     seconds = time.perf_counter() - start
     return finished(work, result, f"Removed noise of level {level:.1f}{' (measured)' if sigma is None else ''} in {seconds:.1f} s.")
 

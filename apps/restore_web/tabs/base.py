@@ -31,14 +31,14 @@ class Step(NamedTuple):
         button: Starts it.
         call: What the button calls; returns `show_repaired`.
         inputs: Its inputs.
-        greet: Gives what `greeted` show once another photograph is open.
+        greet: Takes the photograph that was just opened and what `greeted` show, and gives what they show then.
         greeted: Inputs that depend on the photograph.
     """
 
     button: gr.Button
     call: Callable[..., tuple[Any, ...]]
     inputs: Sequence[Block] | set[Block]
-    greet: Callable[[Work | None], Any] | None = None
+    greet: Callable[..., Any] | None = None
     greeted: Sequence[Block] = ()
 
 
@@ -122,9 +122,9 @@ def strength_inputs(tick: str, *, label: str, range: tuple[float, float, float],
     return [automatic, strength]
 
 
-def measured(found: str, value: float | None) -> tuple[gr.Checkbox, Any]:
-    """Show in `strength_inputs` what was measured: in words, and where the slider starts; "" and None for nothing."""
-    return gr.Checkbox(True, info=found), gr.skip() if value is None else gr.Slider(value=value)
+def measured(found: str, value: float, *, automatic: bool) -> tuple[gr.Checkbox, Any]:
+    """Show in `strength_inputs` what was measured: in words, and where the slider starts, unless it is in use already."""
+    return gr.Checkbox(info=found), gr.Slider(value=value) if automatic else gr.skip()
 
 
 def effort_input(task: str) -> gr.Radio:

@@ -33,21 +33,29 @@ def lay_out(work: gr.State, editor: gr.ImageEditor) -> Step:
         is_marked = gr.Checkbox(False, label="The damage is painted over in one colour", info="In the file, by another program.")
         colour = gr.ColorPicker("#ff0000", label="Colour", visible=False, elem_id="colour")
         gr.Markdown(FILE)
-        mask_file = gr.File(show_label=False, label="Mask", file_types=FILES, height=110, elem_id="mask")
-    with gr.Accordion("Texture", open=False, visible=steps.can("inpaint")):
+        mask_file = gr.File(show_label=False, label="Mask", file_types=FILES, height=130, elem_id="mask")
+    with gr.Accordion("Texture and grain", open=False, visible=steps.can("inpaint")):
         texture = gr.Checkbox(True, label="Copy texture of the photograph", info="Into wide holes that the neural network filled.")
-        seed = gr.Number(0, label="Seed", info="Another number, another texture.", precision=0, minimum=0, maximum=LARGEST_SEED)
+        grain = gr.Checkbox(True, label="Give the repair the grain of its surroundings")
+        seed = gr.Number(0, label="Seed", info="Another number, another texture and grain.", precision=0, minimum=0, maximum=LARGEST_SEED)
     effort = effort_input("inpaint")
     repair = gr.Button("Repair", variant="primary", elem_id="repair")
     is_marked.change(lambda on: gr.ColorPicker(visible=on), is_marked, colour, queue=False, api_visibility="private")
 
     def fill_photo(given: dict[Any, Any], progress: gr.Progress = gr.Progress()) -> tuple[Any, ...]:  # noqa: B008  gradio finds it here
-        how = Fill(method=given[method], texture=given[texture], seed=int(given[seed] or 0), grow=given[grow], feather=given[feather])
+        how = Fill(
+            method=given[method],
+            texture=given[texture],
+            grain=given[grain],
+            seed=int(given[seed] or 0),
+            grow=given[grow],
+            feather=given[feather],
+        )
         marks = {"editor": given[editor], "file": given[mask_file], "colour": given[colour] if given[is_marked] else None}
         return remove_damage(given[work], marks, how, given[effort], progress)
 
-    inputs: set[Block] = {work, editor, method, grow, feather, is_marked, colour, mask_file, texture, seed, effort}
-    return Step(repair, fill_photo, inputs, greet=lambda work: None, greeted=[mask_file])
+    inputs: set[Block] = {work, editor, method, grow, feather, is_marked, colour, mask_file, texture, grain, seed, effort}
+    return Step(repair, fill_photo, inputs, greet=lambda work, file: None, greeted=[mask_file])
 
 
 def remove_damage(

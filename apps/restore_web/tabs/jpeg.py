@@ -24,12 +24,13 @@ def lay_out(work: gr.State) -> Step:
     return Step(gr.Button("Remove JPEG traces", variant="primary"), remove_jpeg, [work, *inputs, effort], measure_jpeg, inputs)
 
 
-def measure_jpeg(work: Work | None) -> tuple[Any, ...]:
+def measure_jpeg(work: Work | None, automatic: bool, quality: float) -> tuple[Any, ...]:
     """Say of which JPEG quality the photograph is."""
     if work is None:
-        return measured("", None)
+        return measured("", quality, automatic=automatic)
     found = jpeg_quality(work.picture)
-    return measured("This photograph: no traces of JPEG" if found is None else f"This photograph: JPEG quality {found}", found)
+    words = "no traces of JPEG" if found is None else f"JPEG quality {found}"
+    return measured(f"This photograph: {words}", quality if found is None else found, automatic=automatic)
 
 
 def remove_jpeg(

@@ -17,23 +17,27 @@ def lay_out(work: gr.State) -> Step:
     """Lay out the choice of a level."""
     gr.Markdown(NOISE)
     inputs = strength_inputs("Measure the noise", label="Noise level", range=(0, MAX_SIGMA, 15), step=0.1)
+    kinds = [(words, name) for name, words in steps.noises().items()]
+    noise = gr.Dropdown(kinds, value="auto", label="Kind of noise", visible=len(kinds) > 1)
     effort = effort_input("denoise")
-    return Step(gr.Button("Remove noise", variant="primary"), remove_noise, [work, *inputs, effort], measure_noise, inputs)
+    return Step(gr.Button("Remove noise", variant="primary"), remove_noise, [work, *inputs, noise, effort], measure_noise, inputs)
 
 
-def measure_noise(work: Work | None) -> tuple[Any, ...]:
+def measure_noise(work: Work | None, automatic: bool, sigma: float) -> tuple[Any, ...]:
     """Say how noisy the photograph is."""
     try:
         level = steps.noise_of(work) if work else None
     except ValueError:
         level = None
-    return measured("" if level is None else f"This photograph: {level:.1f} on the scale of 8 bits", level and round(level, 1))
+    found = "" if level is None else f"This photograph: {level:.1f} on the scale of 8 bits"
+    return measured(found, sigma if level is None else round(level, 1), automatic=automatic)
 
 
 def remove_noise(
     work: Work | None,
     automatic: bool,
     sigma: float,
+    noise: str,
     effort: str,
     progress: gr.Progress = gr.Progress(),  # noqa: B008  gradio finds it here
 ) -> tuple[Any, ...]:
@@ -41,6 +45,6 @@ def remove_noise(
     level, restorer = None if automatic else sigma, steps.restorer(effort)
 
     def take(photo: Work, move: Progress) -> Work:
-        return steps.remove_noise(photo, restorer=restorer, sigma=level, progress=move)
+        return steps.remove_noise(photo, restorer=restorer, sigma=level, noise=noise, progress=move)
 
     return carry_out(work, take, progress, "Removing noise")
