@@ -1,15 +1,24 @@
-"""What `evaluate.py inpaint` shows: the holes that a network fills best and worst, beside what another method makes of them."""
+"""What `evaluate.py inpaint` shows: the holes that a network fills best and worst, beside what another method makes of them.
+
+python scripts/holes.py
+
+draws docs/inpainting.jpg: scratches, and holes that are too much, in scikit-image's photographs.
+"""
 
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
 
 import cv2
 import numpy as np
+import torch
+import typer
 from PIL import Image
+from skimage import data
 
-from restore import figures, weights
+from restore import Restorer, figures, masks, weights
 from restore.training.inpaint import Inpaint
 from restore.training.recipes import RECIPES
 
@@ -18,6 +27,15 @@ SIDE = 256
 """Pixels of a picture that are shown, each way."""
 MARK = (255, 0, 255)
 """Colour of holes."""
+PICTURE = Path(__file__).parents[1] / "docs" / "inpainting.jpg"
+EXAMPLES = (
+    ("astronaut", (0, 80), None),
+    ("astronaut", (0, 80), (70, 140, 110, 185)),
+    ("chelsea", (0, 60), (70, 135, 120, 190)),
+    ("coffee", (40, 150), (150, 260, 90, 220)),
+    ("rocket", (100, 160), (60, 220, 120, 230)),
+)
+"""Photograph of scikit-image, top and left of what is shown, hole in it (top, bottom, left, right); None: scratches."""
 
 
 @dataclass(frozen=True)
@@ -72,3 +90,32 @@ def trained_on_lpips(weight: str) -> bool:
         return json.loads((path.parent / "config.json").read_text("utf-8"))["objective"].get("perceptual", 0) > 0
     objective = RECIPES[weights.find(weight)[0].recipe]().objective
     return isinstance(objective, Inpaint) and objective.perceptual > 0
+
+
+def example(name: str, corner: tuple[int, int], hole: tuple[int, int, int, int] | None) -> tuple[Array, Array]:
+    """A part (h, w, 3) of one of scikit-image's photographs, and its mask (h, w)."""
+    picture = np.ascontiguousarray(getattr(data, name)()[corner[0] : corner[0] + 300, corner[1] : corner[1] + 320])
+    if hole is None:
+        return picture, masks.benchmark("thin", picture.shape[:2], 3)
+    mask = np.zeros(picture.shape[:2], np.uint8)
+    mask[hole[0] : hole[1], hole[2] : hole[3]] = 255
+    return picture, mask
+
+
+def main(
+    out: Annotated[Path, typer.Argument(help="Where the picture goes.")] = PICTURE,
+    weight: Annotated[str, typer.Option(help="Shipped weight, or training run.")] = "inpaint",
+) -> None:
+    """Draw what is filled well, and what is not."""
+    torch.set_num_threads(1)
+    restorer, shown = Restorer(device="cpu", weights={"inpaint": weight}), []
+    for picture, mask in (example(*words) for words in EXAMPLES):
+        damaged = np.where(mask[..., None] > 0, np.uint8(0), picture)
+        shown += [marked(picture, mask), *(restorer.inpaint(damaged, mask, method=method) for method in ("telea", "learned")), picture]
+    captions = ["holes", "Telea", "restore inpaint", "truth"] * len(EXAMPLES)
+    Image.fromarray(figures.sheet(shown, captions, columns=4)).save(out, quality=80, optimize=True)
+    typer.echo(f"{out.name}: {out.stat().st_size} bytes")
+
+
+if __name__ == "__main__":
+    typer.run(main)

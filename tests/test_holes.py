@@ -50,6 +50,13 @@ def test_the_best_stand_on_the_left_and_the_worst_on_the_right(holes, tmp_path):
         assert seen == list(map(list, zip(order[:4], order[4:], strict=True)))
 
 
+def test_examples_have_holes_within_them(holes):
+    for words in holes.EXAMPLES:
+        picture, mask = holes.example(*words)
+        assert picture.shape[:2] == mask.shape
+        assert 0.01 < (mask > 0).mean() < 0.3
+
+
 def test_who_learned_from_lpips(holes, tmp_path):
     assert holes.trained_on_lpips("inpaint")
     for weight, expected in ((0.0, False), (0.3, True)):
