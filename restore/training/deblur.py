@@ -16,7 +16,7 @@ from restore.training.base import Batch, Photographs, check_range, psnr
 MARGIN = 16
 """Pixels around a crop from where a kernel brings light into it: kernels have 2 * 16 + 1 pixels a side."""
 WIDEST = 4.0
-"""The width of which the network hears as 1."""
+"""The width, and all above it, of which the network hears as 1."""
 GRAIN = 2.55
 """Noise of what is validated with, in 8-bit units: 1 %."""
 
@@ -78,7 +78,7 @@ class Deblur(Photographs):
         seen = torch.where(column(rounded | coded), degrade.quantize(seen), seen)
         if coded.any():
             seen[coded] = degrade.jpeg(seen[coded], quality.to(clean.device)[coded])
-        return {"clean": middle(clean), "blurred": seen, "level": torch.where(told & ~sharp, width(kernels) / WIDEST, 0)}
+        return {"clean": middle(clean), "blurred": seen, "level": torch.where(told & ~sharp, (width(kernels) / WIDEST).clamp_max(1), 0)}
 
     def kernels(self, draws: Draws) -> torch.Tensor:
         """A kernel for each sample, (N, 33, 33)."""
