@@ -5,9 +5,10 @@ import io
 import numpy as np
 import pytest
 from PIL import Image
+from scipy.ndimage import gaussian_filter
 from skimage import data
 
-from restore.estimate import jpeg_quality, noise_level, quality_of_pixels, quality_of_tables
+from restore.estimate import has_camera_noise, jpeg_quality, noise_level, quality_of_pixels, quality_of_tables
 from restore.image import Picture, read, to_float, to_linear, write
 
 PHOTOGRAPHS = {"astronaut": data.astronaut(), "coffee": data.coffee(), "chelsea": data.cat()}
@@ -189,3 +190,38 @@ def test_no_traces(pixels: np.ndarray) -> None:
 def test_traces_not_finite() -> None:
     with pytest.raises(ValueError, match="holds a NaN or an infinity; expected finite numbers"):
         quality_of_pixels(np.full((20, 20, 3), np.nan, np.float32))
+
+
+def through_camera(photograph: np.ndarray, sigma: float, **how) -> np.ndarray:
+    """Colour noise that neighbours share, in a JPEG file as Pillow writes it."""
+    noise = gaussian_filter(np.random.default_rng(3).normal(0, 1, photograph.shape), (1, 1, 0))
+    file = io.BytesIO()
+    taken = np.clip(photograph + sigma * noise / noise.std(), 0, 255).round().astype(np.uint8)
+    Image.fromarray(taken).save(file, "JPEG", **{"quality": 92, **how})
+    return np.asarray(Image.open(file))
+
+
+@pytest.mark.parametrize("name", PHOTOGRAPHS)
+@pytest.mark.parametrize("sigma", [10, 20])
+def test_the_noise_of_cameras_is_told_from_white_noise(name: str, sigma: float) -> None:
+    photograph = PHOTOGRAPHS[name][:256, :256]
+    assert has_camera_noise(through_camera(photograph, sigma))
+    assert has_camera_noise(through_camera(photograph, sigma, quality=80, subsampling=0))
+    assert not has_camera_noise(noisy(photograph, sigma, dtype=np.uint8))
+    assert not has_camera_noise(photograph)
+
+
+def test_camera_noise_in_other_forms() -> None:
+    picture = through_camera(PHOTOGRAPHS["coffee"][:256, :256], 15)
+    assert has_camera_noise(picture.astype(np.uint16) * 257)
+    assert has_camera_noise(to_linear(to_float(picture)), linear=True)
+    assert not has_camera_noise(picture[..., :1])
+    assert not has_camera_noise(picture[..., :1].repeat(3, 2))
+    assert not has_camera_noise(picture[:7])
+    assert not has_camera_noise(np.zeros((40, 40, 3), np.uint8))
+
+
+def test_camera_noise_wants_finite_numbers() -> None:
+    picture = np.full((16, 16, 3), np.nan, np.float32)
+    with pytest.raises(ValueError, match="the picture holds a NaN or an infinity; expected finite numbers"):
+        has_camera_noise(picture)
