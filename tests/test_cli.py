@@ -244,7 +244,7 @@ def test_texture_and_its_seed_reach_the_network(folder, call, tiny_weights):
     holes[20:70, 40:95] = 255
     Image.fromarray(photo).save("in/wide.png")
     Image.fromarray(holes[..., 0]).save("wide.png")
-    for words, options in ((["--no-texture"], {"texture": False}), (["--seed", "3"], {"seed": 3})):
+    for words, options in ((["--no-texture"], {"texture": False}), (["--no-grain"], {"grain": False}), (["--seed", "3"], {"seed": 3})):
         code, _, _ = call("inpaint", "in/wide.png", "--mask", "wide.png", "-o", "out.png", "--on-exists", "replace", "-q", *words)
         assert code == 0
         expected = restore.Restorer().inpaint(photo, holes[..., 0], **options)
