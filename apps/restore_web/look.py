@@ -12,12 +12,12 @@ CSS = """
 #photo .icon-button-wrapper {top: calc(50% - 14px); right: 12px; border: none; box-shadow: none; transform: scale(1.3)}
 #options .form > * {flex: 1 1 150px; min-width: 150px !important}
 #options .form > :has(textarea), #options .form > :has([type="checkbox"]) {flex-basis: 100%}
-#steps [role="tab"] {padding-left: 10px; padding-right: 10px}
-@media (max-width: 500px) {#steps [role="tab"] {padding-left: 4px; padding-right: 4px; font-size: .8rem}}
+#steps .tab-container button {padding-left: 10px; padding-right: 10px}
+@media (max-width: 500px) {#steps .tab-container button {padding-left: 4px; padding-right: 4px; font-size: .8rem}}
 #sides .form > * {flex: 1 1 40%; min-width: 120px !important}
 #others:not(:has(button)), #said [data-testid="status-tracker"]:has(.error) {display: none}
-#stop, :has(> #said .progress-text) > #again {display: none}
-:has(> #said .progress-text) > #stop {display: block}
+#stop {visibility: hidden}
+:has(> #said .progress-text) #stop {visibility: visible}
 #editor button[aria-label="Clear canvas"], #editor button[aria-label="Color"] {display: none}
 """
 TO_RESULT = """() => setTimeout(() => {

@@ -127,8 +127,9 @@ def build_page() -> gr.Blocks:
                         mask = gr.DownloadButton("Download the mask", size="sm", visible=False, elem_id="download-mask")
                         layer = gr.DownloadButton("Download as a layer", size="sm", visible=False, elem_id="download-layer")
                     proceed = gr.Button("Continue from this result", elem_id="continue")
-                again = gr.Button("Start over", size="sm", elem_id="again")
-                stop = gr.Button("Stop", variant="stop", size="sm", elem_id="stop")
+                with gr.Row():  # each has its place: who presses Stop twice must not start over
+                    again = gr.Button("Start over", size="sm", elem_id="again")
+                    stop = gr.Button("Stop", variant="stop", size="sm", elem_id="stop")
 
         # The editor uploads its pictures each time that a status reaches it: no progress is shown on it.
         opened = [work, workspace, views, editor, slider, said, after, download]
