@@ -10,7 +10,7 @@ import dataclasses
 import os
 import sys
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any, TypeAlias, TypeGuard
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeGuard, cast
 
 import numpy as np
 from PIL import Image, ImageOps
@@ -103,7 +103,7 @@ def unpack_masks(mask: Masks, shapes: Sequence[tuple[int, int]]) -> list[np.ndar
 
 def unpack_level(level: Level) -> float | np.ndarray | None:
     """A level whose map, if it is one, is an array."""
-    return level.detach().float().cpu().numpy() if _is_tensor(level) else level
+    return level.detach().float().cpu().numpy() if _is_tensor(level) else cast("float | np.ndarray | None", level)
 
 
 def _only(pictures: Pictures) -> Picture:
