@@ -40,7 +40,7 @@ def networks(task: str, weight: str, options: Settings) -> dict[str, Callable[..
         if path.suffix not in (".pt", ".safetensors"):
             quality = "best" if options.best else "default"
             restorer = Restorer(device=options.device, precision=options.precision, weights={task: name}, quality=quality)
-            found[name] = getattr(restorer, task)
+            found[path.name] = getattr(restorer, task)  # a run's folder by its name: results are saved under it
             continue
         config = json.loads((path.parent / "config.json").read_text("utf-8"))
         network = build(config["network"], config["options"])
