@@ -331,7 +331,7 @@ def _settle(jobs: list[Job], on_exists: str) -> tuple[list[Job], list[Outcome]]:
         if job.target is None or not os.path.lexists(job.target):
             kept.append(job)
         elif on_exists == "rename":
-            kept.append(Job(job.source, _free(job.target, taken), job.name))
+            kept.append(Job(job.source, free(job.target, taken), job.name))
         else:
             identity = _identity(job.target)
             own = job.source is not None and identity == _identity(job.source)
@@ -348,8 +348,16 @@ def _settle(jobs: list[Job], on_exists: str) -> tuple[list[Job], list[Outcome]]:
     return kept, settled
 
 
-def _free(target: Path, taken: set[str]) -> Path:
-    """The first of name-1, name-2, ... that is free; it is added to ``taken``."""
+def free(target: Path, taken: set[str]) -> Path:
+    """The first of name-1, name-2, ... that is free, for an output that exists.
+
+    Args:
+        target: That output.
+        taken: What else is going to be written, by ``os.path.normcase``; the name is added.
+
+    >>> free(Path("nowhere/a.png"), {"nowhere/a-1.png"}).name
+    'a-2.png'
+    """
     number = 1
     while True:
         candidate = target.with_name(f"{target.stem}-{number}{target.suffix}")

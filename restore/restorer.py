@@ -5,6 +5,7 @@ import functools
 import os
 import threading
 from collections.abc import Callable, Mapping
+from numbers import Integral
 from typing import Any
 
 import numpy as np
@@ -108,9 +109,9 @@ class Restorer:
             method: "learned", "telea", "ns" or "biharmonic".
             texture: What "learned" fills into wide holes gets texture that is copied from the picture (``restore.exemplar``).
             grain: What "learned" fills gets noise like that of its surroundings, where these have any (``restore.grain``).
-            seed: Same seed, same texture and grain.
-            grow: Pixels that the mask grows by on all sides, 0 or more.
-            feather: Width of a soft edge outside the grown mask, in pixels, 0 or more: the fill fades into the photograph there.
+            seed: Same seed, same texture and grain; 0 or more.
+            grow: Pixels that the mask grows by on all sides, 0 to 10000.
+            feather: Width of a soft edge outside the grown mask, in pixels, 0 to 10000: the fill fades into the photograph there.
             progress: Called with the fraction done, 0 to 1.
 
         Returns:
@@ -118,7 +119,7 @@ class Restorer:
 
         Raises:
             TypeError: ``image`` or ``mask`` is no picture.
-            ValueError: The mask has another size or covers the whole picture, or the method, ``grow`` or ``feather`` is none of these.
+            ValueError: The mask has another size or covers all of the picture; method, ``seed``, ``grow`` or ``feather`` is none of these.
             ImageError: A file cannot be read, or a picture has a form that is not taken (also a ValueError).
             WeightsError: The network's weight cannot be used.
             MemoryError: The smallest crop does not fit.
@@ -165,7 +166,7 @@ class Restorer:
 
         Raises:
             TypeError: ``image`` is no picture.
-            ValueError: A margin is negative or wider than the picture, or the method is unknown.
+            ValueError: A margin is negative, no whole number or wider than the picture, or the method or ``seed`` is none of these.
             ImageError: A file cannot be read, or a picture has a form that is not taken (also a ValueError).
             WeightsError: The network's weight cannot be used.
             MemoryError: The smallest crop does not fit.
@@ -177,6 +178,8 @@ class Restorer:
 
     def _filler(self, method: str, finish: Finish) -> Callable[[Picture, np.ndarray, Progress | None], Picture]:
         """What fills holes: (a picture, its mask, progress) -> the picture filled."""
+        if not (isinstance(finish.seed, Integral) and finish.seed >= 0):
+            raise ValueError(f"seed must be a whole number, 0 or more, got {finish.seed!r}")
         runtime = self.runtime("inpaint") if method == "learned" else None
         function = functools.partial(TASKS["inpaint"].function, runtime=runtime, method=method, tile=self.tile, finish=finish)
         return lambda picture, hole, share: picture.replace(pixels=function(picture.pixels, hole, linear=picture.is_linear, progress=share))
@@ -336,7 +339,8 @@ class Restorer:
                 try:
                     entry, _ = weights.find(name)
                 except weights.WeightsError as error:
-                    missing = f"no weight for {task!r} is there: " if name in usual else ""
+                    kind = f"{task!r} (camera)" if camera else f"{task!r}"
+                    missing = f"no weight for {kind} is there: " if name in usual else ""
                     raise weights.WeightsError(f"{missing}{error}") from error
                 if entry.task != task:
                     raise weights.WeightsError(f"weight {name!r} is for the task {entry.task!r}, not {task!r}")

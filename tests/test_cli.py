@@ -74,7 +74,7 @@ class Plain:
 
 @pytest.fixture
 def plain(monkeypatch):
-    monkeypatch.setattr(photos, "make_restorer", lambda device, precision, runtime, *, tasks, quality: Plain())
+    monkeypatch.setattr(photos, "make_restorer", lambda device, precision, runtime, *, tasks, quality, camera: Plain())
 
 
 def test_help_answers_at_once_and_imports_nothing_heavy(folder):
@@ -370,6 +370,12 @@ def test_a_weight_that_is_not_shipped_is_one_line_and_2(folder, call, tiny_weigh
     assert call(task, "in/sub/b.JPG", "-o", "b.png") == (2, b"", [said])
     assert not Path("b.png").exists()
     assert call(task, "in/sub/b.JPG", "-o", "b.png", "--weights", "mine")[0] == 0
+
+
+def test_no_weight_for_cameras_is_one_line_and_2(folder, call, tiny_weights):
+    said = "restore: no weight for 'denoise' (camera) is there; expected --weights, or a release that has one"
+    assert call("denoise", "in/sub/b.JPG", "-o", "b.png", "--noise", "camera") == (2, b"", [said])
+    assert not Path("b.png").exists()
 
 
 def test_on_exists(folder, call, plain):

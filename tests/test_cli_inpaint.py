@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 from restore_cli import main
 from restore_cli.base import WrongCall
-from restore_cli.inpaint import read_margins
+from restore_cli.inpaint import WIDEST, read_margins
 from scipy import ndimage
 from skimage import data, morphology
 
@@ -120,6 +120,22 @@ def test_layers_of_a_folder_keep_depth_and_profile(call):
     assert sorted(path.name for path in Path("layers").rglob("*.*")) == ["c.png", "deep.png"]
 
 
+def test_layers_that_exist(call):
+    words = "inpaint a.png -o b.png --mask mask.png --layer layer.png --method ns -q --on-exists"
+    Path("layer.png").write_bytes(b"another one")
+    assert call(f"{words} rename") == (0, [])
+    assert Path("layer.png").read_bytes() == b"another one"
+    np.testing.assert_array_equal(read("layer-1.png").alpha > 0, HOLES)
+    assert call(f"{words} skip") == (0, [])
+    assert Path("layer.png").read_bytes() == b"another one"  # b.png is there, so that nothing is done
+    assert call(f"{words} replace") == (0, [])
+    assert Path("layer.png").read_bytes() == Path("layer-1.png").read_bytes()
+
+
+def test_the_widest_edge_is_the_library_s():
+    assert masks.edit.WIDEST == WIDEST
+
+
 def test_a_larger_canvas(call):
     assert call("inpaint a.png -o b.png --expand 8,0,10%,4 --mask mask.png --method ns --layer layer.png -q") == (0, [])
     result, layer = read("b.png").pixels, read("layer.png")
@@ -152,6 +168,9 @@ def test_no_margins(text):
         ("a.png -o b.png --mask #ff00", "no mask #ff00; expected a file, a folder of masks with the photographs' names, or a colour"),
         ("a.png -o b.png --expand 3,4", "--expand is '3,4'; expected pixels or per cent"),
         ("a.png -o b.png --mask mask.png --grow -1", "Invalid value for '--grow'"),
+        ("a.png -o b.png --mask mask.png --grow inf", "Invalid value for '--grow'"),
+        ("a.png -o b.png --mask mask.png --feather 10001", "Invalid value for '--feather'"),
+        ("- -o b.png --mask mask.png --layer layers", "layer layers is no file that ends in .png, .tif, .tiff; expected one"),
         ("a.png -o b.png --mask mask.png --tolerance 256", "Invalid value for '--tolerance'"),
         ("a.png -o b.png --mask mask.png --layer c.jpg", "layer c.jpg ends in '.jpg'; expected one of .png, .tif, .tiff"),
         ("a.png -o b.png --mask mask.png --layer b.png", "layer b.png is a photograph, a mask, an output or another layer too"),

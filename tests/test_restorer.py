@@ -102,7 +102,7 @@ def test_a_grown_mask_and_a_soft_edge(small: Restorer) -> None:
     np.testing.assert_array_equal(soft[weights == 0], PHOTO[weights == 0])
     assert (soft != whole).any()
     for options in ({"grow": -1}, {"feather": -1}):
-        with pytest.raises(ValueError, match="expected 0 or more pixels"):
+        with pytest.raises(ValueError, match="expected 0 to 10000 pixels"):
             small.inpaint(PHOTO, mask, **options)
 
 
@@ -380,8 +380,17 @@ def test_without_a_weight_for_cameras(small: Restorer, monkeypatch: pytest.Monke
     monkeypatch.setitem(restorer.TASKS, "denoise", dataclasses.replace(TASKS["denoise"], camera="absent"))
     small.denoise(flat(10, smooth=1))
     assert list(small._runtimes) == ["denoise"]
-    with pytest.raises(WeightsError, match="^no weight for 'denoise' is there: weight 'absent' is unknown"):
+    with pytest.raises(WeightsError, match=r"^no weight for 'denoise' \(camera\) is there: weight 'absent' is unknown"):
         small.denoise(PHOTO, noise="camera")
+
+
+@pytest.mark.parametrize("seed", [-1, 1.5, "1"])
+def test_seeds_are_whole_numbers(small: Restorer, seed: int) -> None:
+    said = f"seed must be a whole number, 0 or more, got {seed!r}"
+    with pytest.raises(ValueError, match=said):
+        small.inpaint(PHOTO, np.eye(*PHOTO.shape[:2]), method="telea", seed=seed)
+    with pytest.raises(ValueError, match=said):
+        small.expand(PHOTO, (1, 0, 0, 0), method="telea", seed=seed)
 
 
 def test_unknown_noise(small: Restorer) -> None:

@@ -168,7 +168,13 @@ def make_plan(photos: list[str], out: str, *, on_exists: OnExists, exclude: list
 
 
 def make_restorer(
-    device: str, precision: Precision, runtime: Engine, *, tasks: Mapping[str, str], quality: Quality = Quality.default
+    device: str,
+    precision: Precision,
+    runtime: Engine,
+    *,
+    tasks: Mapping[str, str],
+    quality: Quality = Quality.default,
+    camera: bool = False,
 ) -> "Restorer":
     """Make the Restorer of a command and load the networks that it will need.
 
@@ -178,12 +184,14 @@ def make_restorer(
         runtime: As for Restorer.
         tasks: What it will do -> a weight for it; "": the default.
         quality: As for Restorer.
+        camera: The networks are those for what cameras write.
 
     Raises:
         WrongCall: The device or the runtime is unknown or not there, or they do not go together; no weight is named, and none is shipped.
         typer.Exit: A weight cannot be used.
     """
     from restore.restorer import Restorer
+    from restore.tasks import TASKS
     from restore.weights import WeightsError, entries
 
     try:
@@ -194,9 +202,10 @@ def make_restorer(
     try:
         known = entries()
         for task, weight in tasks.items():
-            if not weight and restorer.weights[task] not in known:
-                raise WrongCall(f"no weight for {task!r} is there; expected --weights, or a release that has one")
-            restorer.runtime(task)
+            if not weight and (TASKS[task].camera if camera else restorer.weights[task]) not in known:
+                kind = " (camera)" if camera else ""
+                raise WrongCall(f"no weight for {task!r}{kind} is there; expected --weights, or a release that has one")
+            restorer.runtime(task, camera=camera)
     except WeightsError as error:
         give_up(str(error))
     return restorer

@@ -43,6 +43,8 @@ if TYPE_CHECKING:
 
 LAYERS = (".png", ".tif", ".tiff")
 """What layers end in: formats that keep samples exactly, with their transparency."""
+WIDEST = 10_000
+"""`restore.masks.edit.WIDEST`, repeated so that a wrong call is answered before OpenCV is imported."""
 
 
 class Method(Enum):
@@ -78,10 +80,14 @@ def inpaint(  # noqa: PLR0913 - one parameter for each option
             show_default="0; 48 for JPEG and its like",
         ),
     ] = None,
-    grow: Annotated[float, typer.Option("--grow", min=0, metavar="PX", help="Let the mask grow by so many pixels on all sides.")] = 0,
+    grow: Annotated[
+        float, typer.Option("--grow", min=0, max=WIDEST, metavar="PX", help="Let the mask grow by so many pixels on all sides.")
+    ] = 0,
     feather: Annotated[
         float,
-        typer.Option("--feather", min=0, metavar="PX", help="Let the fill fade into the photograph over so many pixels around it."),
+        typer.Option(
+            "--feather", min=0, max=WIDEST, metavar="PX", help="Let the fill fade into the photograph over so many pixels around it."
+        ),
     ] = 0,
     expand: Annotated[
         str,
@@ -125,7 +131,7 @@ def inpaint(  # noqa: PLR0913 - one parameter for each option
         raise WrongCall("nothing says what to fill; expected --mask, --expand, or both")
     margins = read_margins(expand)
     work = make_plan(photos, out, on_exists=on_exists, exclude=[*mask, layer] if layer else mask)
-    layers = aim_layers(work, layer, mask, replace=on_exists is not OnExists.fail)
+    layers = aim_layers(work, layer, mask, on_exists=on_exists)
     marks = [_read_mask(one, work, tolerance) for one in mask]
 
     def prepare() -> "Repair":
@@ -181,13 +187,16 @@ def read_margins(text: str) -> "Callable[[int, int], Margins]":
     return margins
 
 
-def aim_layers(work: "Plan", layer: str, mask: list[str], *, replace: bool) -> "dict[Job, Path]":
+def aim_layers(work: "Plan", layer: str, mask: list[str], *, on_exists: OnExists) -> "dict[Job, Path]":
     """Give every photograph's layer its place: a file for a single one, else a folder that mirrors the outputs.
 
+    With rename one that exists is left, and the next free name taken; with skip and replace it is replaced, as the output is to be written.
+
     Raises:
-        WrongCall: A file for several photographs, one of another format, one that exists and may not be replaced, or that is read or
-            written otherwise.
+        WrongCall: A file for several photographs, a folder for standard input, a file of another format, one that exists and may not be
+            replaced, or that is read or written otherwise.
     """
+    from restore.batch import free
     from restore.image import SUFFIXES
 
     if not layer or not work.jobs:
@@ -195,16 +204,22 @@ def aim_layers(work: "Plan", layer: str, mask: list[str], *, replace: bool) -> "
     is_file = Path(layer).suffix.lower() in SUFFIXES and not os.path.isdir(layer)
     if is_file and len(work.jobs) > 1:
         raise WrongCall(f"layer {layer} is named like a file; expected a folder for more than one photograph")
+    if not is_file and any(job.source is None for job in work.jobs):
+        raise WrongCall(f"layer {layer} is no file that ends in {', '.join(LAYERS)}; expected one for a picture from standard input")
     found = {job: Path(layer) if is_file else Path(layer, job.name) for job in work.jobs}
     found = {job: path if is_file or path.suffix.lower() in LAYERS else path.with_suffix(".png") for job, path in found.items()}
     others = {os.path.realpath(path) for job in work.jobs for path in (job.source, job.target, *mask) if path}
-    for path in found.values():
+    taken = {os.path.normcase(path) for path in (*found.values(), *(job.target for job in work.jobs if job.target))}
+    for job, path in found.items():
         if path.suffix.lower() not in LAYERS:
             raise WrongCall(f"layer {path} ends in {path.suffix!r}; expected one of {', '.join(LAYERS)}")
         if os.path.realpath(path) in others or len(set(found.values())) < len(found):
             raise WrongCall(f"layer {path} is a photograph, a mask, an output or another layer too; expected another place")
-        if os.path.lexists(path) and not replace:
-            raise WrongCall(f"layer {path} exists; choose on-exists skip, replace or rename")
+        if os.path.lexists(path):
+            if on_exists is OnExists.fail:
+                raise WrongCall(f"layer {path} exists; choose on-exists skip, replace or rename")
+            if on_exists is OnExists.rename:
+                found[job] = free(path, taken)
     return found
 
 

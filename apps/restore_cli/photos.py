@@ -71,7 +71,7 @@ def denoise(  # noqa: PLR0913 - one parameter for each option
     work = make_plan(photos, out, on_exists=on_exists)
 
     def prepare() -> "Repair":
-        restorer = make_restorer(device, precision, runtime, tasks={"denoise": weights}, quality=quality)
+        restorer = make_restorer(device, precision, runtime, tasks={"denoise": weights}, quality=quality, camera=noise is Noise.camera)
         return lambda picture, job, progress: restorer.denoise(picture, sigma=level, noise=noise.value, progress=progress)
 
     carry_out(work, prepare, max_pixels=max_pixels, quiet=quiet)

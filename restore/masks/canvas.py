@@ -1,6 +1,7 @@
 """Pictures with a border to be filled, and what was filled as a picture of its own."""
 
 import dataclasses
+from numbers import Integral
 
 import numpy as np
 
@@ -23,12 +24,14 @@ def expand(picture: Picture, margins: Margins) -> tuple[Picture, np.ndarray]:
         The larger picture, its border a repetition of the edge and opaque; and the mask of the border, (H, W) uint8, 0 or 255.
 
     Raises:
-        ValueError: A margin is negative, or wider than the picture.
+        ValueError: There are not four whole numbers; one is negative, or wider than the picture.
 
     >>> larger, border = expand(Picture.from_array(np.full((2, 3), 7, np.uint8)), (1, 0, 0, 0))
     >>> larger.shape, border.tolist()
     ((2, 4), [[255, 0, 0, 0], [255, 0, 0, 0]])
     """
+    if len(margins) != 4 or not all(isinstance(margin, Integral) for margin in margins):
+        raise ValueError(f"the margins are {margins}; expected four whole numbers: left, top, right, bottom")
     left, top, right, bottom = margins
     height, width = picture.shape
     for name, margin, side in (("left", left, width), ("top", top, height), ("right", right, width), ("bottom", bottom, height)):
@@ -44,7 +47,7 @@ def expand(picture: Picture, margins: Margins) -> tuple[Picture, np.ndarray]:
 
 
 def layer(picture: Picture, mask: np.ndarray) -> Picture:
-    """Cut out what was synthesised: laid over the photograph it gives the repaired one, bit for bit.
+    """Cut out what was synthesised: laid over the photograph it gives the repaired one, bit for bit where that is opaque.
 
     Args:
         picture: The repaired photograph.

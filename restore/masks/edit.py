@@ -15,6 +15,8 @@ LOSSY = 48.0
 strokes of 3 to 9 pixels, red, green, magenta or white, saved as JPEG 4:2:0 of quality 75 to 95; the rest is thinner than ``SPREAD``."""
 SPREAD = 3
 """So many pixels around the colour belong to it, as the edge of a brush is a mixture, and JPEG spreads colours."""
+WIDEST = 10_000
+"""Masks grow, and edges are soft, over at most so many pixels."""
 
 
 def from_colour(picture: Picture, colour: str, *, tolerance: float | None = None) -> np.ndarray:
@@ -87,13 +89,13 @@ def grow(mask: np.ndarray, pixels: float) -> np.ndarray:
 
     Args:
         mask: (H, W), non-zero = marked.
-        pixels: Radius of the disk, 0 or more; distances are between the middles of pixels.
+        pixels: Radius of the disk, 0 to ``WIDEST``; distances are between the middles of pixels.
 
     Returns:
         (H, W) uint8, 0 or 255.
 
     Raises:
-        ValueError: The radius is negative or no number.
+        ValueError: The radius is out of its range.
 
     >>> grow(np.pad([[1]], 1), 1).tolist()
     [[0, 255, 0], [255, 255, 255], [0, 255, 0]]
@@ -109,13 +111,13 @@ def feather(mask: np.ndarray, pixels: float) -> np.ndarray:
 
     Args:
         mask: (H, W), non-zero = marked.
-        pixels: Width of the soft edge, 0 or more.
+        pixels: Width of the soft edge, 0 to ``WIDEST``.
 
     Returns:
         (H, W) float32, 0 to 1: at the distance d from the mask 1 - d / (pixels + 1).
 
     Raises:
-        ValueError: The width is negative or no number.
+        ValueError: The width is out of its range.
 
     >>> feather(np.array([[1, 0, 0, 0, 0, 0]]), 3).tolist()
     [[1.0, 0.75, 0.5, 0.25, 0.0, 0.0]]
@@ -148,8 +150,8 @@ def blend(before: np.ndarray, after: np.ndarray, weights: np.ndarray) -> np.ndar
 
 
 def _check_width(pixels: float, name: str) -> None:
-    if not 0 <= pixels < np.inf:
-        raise ValueError(f"{name} is {pixels:g}; expected 0 or more pixels")
+    if not 0 <= pixels <= WIDEST:
+        raise ValueError(f"{name} is {pixels:g}; expected 0 to {WIDEST} pixels")
 
 
 def _distance(mask: np.ndarray, reach: float) -> np.ndarray:
