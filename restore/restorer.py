@@ -83,6 +83,7 @@ class Restorer:
         self.tile, self.quality = tile, quality
         usual = {name: task.fast if quality == "fast" and task.fast else task.weight for name, task in TASKS.items()}
         self.weights = {name: str(weight) for name, weight in {**usual, **(weights or {})}.items()}
+        self._named = set(weights or {})
         self._runtimes: dict[str, Runtime] = {}
         self._lock = threading.Lock()
 
@@ -211,7 +212,7 @@ class Restorer:
             raise ValueError(f"noise {noise!r} is unknown; expected one of {', '.join(NOISES)}")
         task, (pictures, repack) = TASKS["denoise"], kinds.unpack(image)
         level = kinds.unpack_level(sigma)
-        may_tell = noise == "auto" and task.camera in weights.entries() and self.weights["denoise"] in (task.weight, task.fast)
+        may_tell = noise == "auto" and task.camera in weights.entries() and "denoise" not in self._named
 
         def clean(picture: Picture, share: Progress | None) -> Picture:
             camera = noise == "camera" or (may_tell and estimate.has_camera_noise(picture.pixels, linear=picture.is_linear))
@@ -331,16 +332,14 @@ class Restorer:
         """
         if task not in TASKS:
             raise ValueError(f"task {task!r} is unknown; expected one of {', '.join(TASKS)}")
-        name, usual = self.weights[task], (TASKS[task].weight, TASKS[task].fast, TASKS[task].camera)
-        if camera and name in usual:
-            name = TASKS[task].camera
+        name = TASKS[task].camera if camera and task not in self._named else self.weights[task]
         with self._lock:
             if name not in self._runtimes:
                 try:
                     entry, _ = weights.find(name)
                 except weights.WeightsError as error:
                     kind = f"{task!r} (camera)" if camera else f"{task!r}"
-                    missing = f"no weight for {kind} is there: " if name in usual else ""
+                    missing = f"no weight for {kind} is there: " if task not in self._named else ""
                     raise weights.WeightsError(f"{missing}{error}") from error
                 if entry.task != task:
                     raise weights.WeightsError(f"weight {name!r} is for the task {entry.task!r}, not {task!r}")

@@ -283,11 +283,15 @@ def test_denoise_hands_its_options_on(folder, call, monkeypatch):
             seen.append((sigma, noise))
             return super().denoise(picture, sigma=sigma, noise=noise, progress=progress)
 
-    monkeypatch.setattr(photos, "make_restorer", lambda *words, tasks, quality: seen.append((*words, tasks, quality.value)) or Listening())
+    def make(*words, tasks, quality, camera):
+        seen.append((*words, tasks, quality.value, camera))
+        return Listening()
+
+    monkeypatch.setattr(photos, "make_restorer", make)
     assert call("denoise", "a.png", "-o", "b.png", "--sigma", "12.5", "--device", "cpu", "--precision", "bf16", "-q") == (0, b"", [])
     assert call("denoise", "a.png", "-o", "c.png", "--noise", "camera", "-q") == (0, b"", [])
-    assert seen[:2] == [("cpu", base.Precision.bf16, base.Engine.auto, {"denoise": ""}, "default"), (12.5, "auto")]
-    assert seen[2:] == [("auto", base.Precision.auto, base.Engine.auto, {"denoise": ""}, "default"), (None, "camera")]
+    assert seen[:2] == [("cpu", base.Precision.bf16, base.Engine.auto, {"denoise": ""}, "default", False), (12.5, "auto")]
+    assert seen[2:] == [("auto", base.Precision.auto, base.Engine.auto, {"denoise": ""}, "default", True), (None, "camera")]
     np.testing.assert_array_equal(read("b.png").pixels, 255 - read("a.png").pixels)
 
 

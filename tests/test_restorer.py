@@ -376,6 +376,13 @@ def test_a_weight_of_ones_own_is_for_all_noise(with_camera: Path) -> None:
     assert list(own._runtimes) == ["own"]
 
 
+def test_the_usual_weight_may_be_named_too(with_camera: Path) -> None:
+    named = Restorer(device="cpu", weights={"denoise": "denoise"})
+    for noise in ("auto", "camera"):
+        named.denoise(flat(10, smooth=1), noise=noise)
+    assert list(named._runtimes) == ["denoise"]
+
+
 def test_without_a_weight_for_cameras(small: Restorer, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(restorer.TASKS, "denoise", dataclasses.replace(TASKS["denoise"], camera="absent"))
     small.denoise(flat(10, smooth=1))
