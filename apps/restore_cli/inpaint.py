@@ -151,8 +151,9 @@ def inpaint(  # noqa: PLR0913 - one parameter for each option
                 holes = border | np.pad(holes, ((top, bottom), (left, right)))
             if not holes.any():
                 warnings.warn("the mask marks nothing; the photograph is written as it was", ImageWarning, stacklevel=2)
-            options = {"texture": texture, "grain": grain, "seed": seed, "feather": feather}
-            result = restorer.inpaint(picture, holes, method=method.value, **options, progress=progress)
+            result = restorer.inpaint(
+                picture, holes, method=method.value, texture=texture, grain=grain, seed=seed, feather=feather, progress=progress
+            )
             if layers:
                 layers[job].parent.mkdir(parents=True, exist_ok=True)
                 write(masks.layer(result, masks.feather(holes, feather) > 0), layers[job])
