@@ -22,8 +22,16 @@ from restore.training.recipes import RECIPES
 SCRIPT = Path(__file__).parents[1] / "scripts" / "publish.py"
 
 
+@pytest.fixture(scope="module", autouse=True)
+def beside():
+    """The scripts' folder is where they find each other, as when Python is given one."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(SCRIPT.parent)
+        yield
+
+
 @pytest.fixture(scope="module")
-def published(tmp_path_factory):
+def published(beside, tmp_path_factory):
     """A run of two steps, published twice under two names."""
     root = tmp_path_factory.mktemp("publish")
     (root / "photographs").mkdir()

@@ -2,9 +2,9 @@
 
 import json
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -14,6 +14,7 @@ from restore.backbones import Backbone
 from restore.data.photographs import attempt, survey
 from restore.runtime import pick_device
 from restore.training.base import Batch, Objective, Photographs
+from restore.training.camera import DenoiseCamera
 from restore.training.classify import Classify, chunks
 from restore.training.deblur import Deblur
 from restore.training.dejpeg import Dejpeg
@@ -24,10 +25,8 @@ from restore.training.recipes import RECIPES
 from restore.training.repair import Repair
 from restore.training.segment import Segment
 
-OBJECTIVES: dict[str, type] = {
-    objective.task: objective for objective in (Denoise, Dejpeg, Deblur, Inpaint, Imitate, Classify, Repair, Segment)
-}
-"""Task -> the objective that its networks are trained with."""
+OBJECTIVES: tuple[type[Any], ...] = (Denoise, DenoiseCamera, Dejpeg, Deblur, Inpaint, Imitate, Classify, Repair, Segment)
+"""What networks are trained with; of those with one task, a run is of the first that has all of its settings."""
 
 Say = Callable[[str], None]
 
@@ -106,13 +105,15 @@ def understand(entry: weights.Entry, path: Path) -> Objective:
     """
     if entry.recipe in RECIPES:
         return RECIPES[entry.recipe]().objective
-    kind, known = ("recipe", list(RECIPES)) if entry.recipe else ("task", list(OBJECTIVES))
-    if entry.recipe or entry.task not in OBJECTIVES:
+    kind, known = ("recipe", list(RECIPES)) if entry.recipe else ("task", list(dict.fromkeys(made.task for made in OBJECTIVES)))
+    if entry.recipe or entry.task not in known:
         raise weights.WeightsError(f"weight {entry.name!r} is of {kind} {getattr(entry, kind)!r}; expected one of {', '.join(known)}")
     file = weights.config_of(path)
     settings = json.loads(file.read_text("utf-8")).get("objective", {})
+    alike = [made for made in OBJECTIVES if made.task == entry.task]
+    objective = next((made for made in alike if settings.keys() <= {field.name for field in fields(made)}), alike[0])
     try:
-        return OBJECTIVES[entry.task](**{key: tuple(value) if isinstance(value, list) else value for key, value in settings.items()})
+        return objective(**{key: tuple(value) if isinstance(value, list) else value for key, value in settings.items()})
     except (TypeError, ValueError) as error:
         raise weights.WeightsError(f"{file} is not of this release: {error}") from error
 
