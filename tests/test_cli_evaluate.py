@@ -12,6 +12,7 @@ from skimage.metrics import peak_signal_noise_ratio
 from restore import Restorer, networks, weights
 from restore.draws import Draws
 from restore.training import engine, evaluation
+from restore.training.camera import DenoiseCamera
 from restore.training.config import override
 from restore.training.recipes import RECIPES
 
@@ -154,12 +155,14 @@ def test_what_a_run_does_not_say(root, tmp_path):
     config = json.loads((root / "run" / "config.json").read_text("utf-8"))
     (tmp_path / "checkpoint.pt").write_bytes((root / "run" / "checkpoint.pt").read_bytes())
     for changes, message in (
-        ({"task": "colour"}, "is of task 'colour'; expected one of denoise, dejpeg, inpaint, filter, classify, repair, segment"),
+        ({"task": "colour"}, "is of task 'colour'; expected one of denoise, dejpeg, deblur, inpaint, filter, classify, repair, segment"),
         ({"objective": {"level": 3}}, "config.json is not of this release: .*'level'"),
     ):
         (tmp_path / "config.json").write_text(json.dumps({**config, **changes}), "utf-8")
         with pytest.raises(weights.WeightsError, match=message):
             evaluation.evaluate(str(tmp_path), root / "own")
+    (tmp_path / "config.json").write_text(json.dumps({**config, "objective": {"shot": [2.0, 20.0]}}), "utf-8")
+    assert evaluation.understand(*weights.find(str(tmp_path))) == DenoiseCamera(shot=(2.0, 20.0))  # one of two objectives of its task
     (tmp_path / "config.json").write_text(json.dumps({key: value for key, value in config.items() if key != "task"}), "utf-8")
     with pytest.raises(weights.WeightsError, match="has no config.json of a run beside it that says network, options and task: 'task'"):
         evaluation.evaluate(str(tmp_path), root / "own")
