@@ -21,8 +21,8 @@ from typing import Annotated, Any
 import numpy as np
 import torch
 import typer
+from gallery import SHEETS, SIDE, photograph, with_difference
 from PIL import Image
-from samples import SHEETS, SIDE, photograph, with_difference
 
 from restore import Restorer, data, figures, weights
 from restore.backbones import Backbone

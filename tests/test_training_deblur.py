@@ -14,7 +14,7 @@ from restore.training import deblur
 from restore.training.base import MULTIPLE
 from restore.training.deblur import MARGIN, Deblur, width
 
-CLEAR = {"noise": 0.0, "rounded": 0.0, "coded": 0.0}
+CLEAR = {"noise": 0.0, "rounded": 0.0, "coded": 0.0, "grey": 0.0}
 
 
 def crops(count, side):
@@ -68,14 +68,14 @@ def test_sharp_crops_come_as_they_are_and_untold():
 
 def test_noise_rounding_and_files():
     clean = torch.full((200, 3, 48, 48), 0.5)
-    noisy = Deblur(noise=4.0, rounded=0.0, coded=0.0).draw(clean, Draws(0, range(200)))["blurred"]
+    noisy = Deblur(noise=4.0, rounded=0.0, coded=0.0, grey=0.0).draw(clean, Draws(0, range(200)))["blurred"]
     levels = (255 * noisy).std((1, 2, 3))
     assert levels.min() < 0.2
     assert 3.7 < levels.max() < 4.3
     assert abs(levels.mean() - 2) < 0.25
-    rounded = Deblur(noise=4.0, rounded=1.0, coded=0.0).draw(clean, Draws(0, range(200)))["blurred"]
+    rounded = Deblur(noise=4.0, rounded=1.0, coded=0.0, grey=0.0).draw(clean, Draws(0, range(200)))["blurred"]
     torch.testing.assert_close(rounded, (noisy * 255).round() / 255)
-    coded = Deblur(noise=4.0, rounded=0.0, coded=1.0, quality=(75.0, 75.0)).draw(clean, Draws(0, range(200)))["blurred"]
+    coded = Deblur(noise=4.0, rounded=0.0, coded=1.0, grey=0.0, quality=(75.0, 75.0)).draw(clean, Draws(0, range(200)))["blurred"]
     torch.testing.assert_close(coded, deblur.degrade.jpeg(rounded, torch.full((200,), 75.0)))
 
 
@@ -84,6 +84,14 @@ def test_draws_are_the_samples_own():
     whole, part = (Deblur().draw(clean[i:], Draws(1, range(i, 6))) for i in (0, 4))
     for key in whole:
         torch.testing.assert_close(whole[key][4:], part[key])
+
+
+def test_grey_crops_have_grey_noise():
+    batch = Deblur(grey=1.0, noise=50.0, coded=0.0).draw(crops(6, 48), Draws(0, range(6)))
+    for key in ("clean", "blurred"):
+        assert torch.equal(batch[key], batch[key][:, :1].expand(-1, 3, -1, -1))
+    wanted = crops(6, 48)[..., 16:-16, 16:-16]
+    torch.testing.assert_close(batch["clean"][:, 0], torch.einsum("nchw,c->nhw", wanted, torch.tensor([0.299, 0.587, 0.114])))
 
 
 class Same(nn.Module):

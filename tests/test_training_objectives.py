@@ -270,7 +270,7 @@ def test_scores_and_pictures_are_the_same_at_each_call(recipe):
         assert all(torch.equal(x, objective.show(identity, batch, 1)[caption]) for caption, x in shown.items())
     assert objective.score in scores
     assert len(shown) == 3
-    assert all(x.shape in ((1, 3, 64, 64), (1, 1, 64, 64)) for x in shown.values())
+    assert all(x.shape[:2] in ((1, 3), (1, 1)) and x.shape[2:] in ((64, 64), (32, 32)) for x in shown.values())  # some give up edges
 
 
 def identity(x, *rest):

@@ -10,6 +10,7 @@ from torch import nn
 from restore import degrade, losses
 from restore.degrade.base import column, numbers
 from restore.degrade.blur import Walk, benchmark_kernels, blur, disk_kernels, gaussian_kernels, grid, motion_kernels
+from restore.degrade.tone import luma
 from restore.draws import Draws
 from restore.training.base import Batch, Photographs, check_range, psnr
 
@@ -37,6 +38,7 @@ class Deblur(Photographs):
         coded: Share of the crops that are JPEG files of ``quality`` afterwards.
         quality: Lowest and highest quality of those.
         sharp: Share of the crops that are not blurred.
+        grey: Share of the crops that lose their colours, noise included.
         told: Share of the others of whose width the network hears.
 
     Raises:
@@ -52,7 +54,8 @@ class Deblur(Photographs):
     rounded: float = 0.7
     coded: float = 0.15
     quality: tuple[float, float] = (75.0, 97.0)
-    sharp: float = 0.05
+    sharp: float = 0.08
+    grey: float = 0.2
     told: float = 0.3
 
     def __post_init__(self) -> None:
@@ -61,7 +64,7 @@ class Deblur(Photographs):
             if not getattr(self, name)[0] > 0:
                 raise ValueError(f"objective.{name} starts at {getattr(self, name)[0]:g}; expected a number above 0")
         check_range("objective.noise", (self.noise, self.noise), 255)
-        for name in ("rounded", "coded", "sharp", "told"):
+        for name in ("rounded", "coded", "sharp", "grey", "told"):
             check_range(f"objective.{name}", (getattr(self, name), getattr(self, name)), 1)
 
     def draw(self, clean: torch.Tensor, draws: Draws) -> Batch:
@@ -71,10 +74,13 @@ class Deblur(Photographs):
         sharp, told, rounded, coded = (
             torch.from_numpy(draws.uniform() < share).to(clean.device) for share in (self.sharp, self.told, self.rounded, self.coded)
         )
+        grey = column(torch.from_numpy(draws.uniform() < self.grey).to(clean.device))
+        clean = torch.where(grey, luma(clean), clean)
         kernels = torch.where(column(sharp)[:, 0], identity(len(clean)).to(clean.device), self.kernels(draws).to(clean.device))
         blurred = middle(blur(clean, kernels))
         sigma, quality = numbers(draws.uniform(0, self.noise), draws), numbers(np.rint(draws.uniform(*self.quality)), draws)
-        seen = degrade.gaussian_noise(blurred, sigma.to(clean.device), draws.normal(*blurred.shape[1:]).to(clean.device))
+        noise = draws.normal(*blurred.shape[1:]).to(clean.device)
+        seen = degrade.gaussian_noise(blurred, sigma.to(clean.device), torch.where(grey, noise[:, :1], noise))
         seen = torch.where(column(rounded | coded), degrade.quantize(seen), seen)
         if coded.any():
             seen[coded] = degrade.jpeg(seen[coded], quality.to(clean.device)[coded])
