@@ -11,12 +11,13 @@ from skimage import data as photographs
 
 from restore import data, metrics
 from restore.degrade.codec import double_jpeg_array
+from restore.degrade.tone import luma
 from restore.draws import Draws
 from restore.networks.restoration import build
 from restore.training import dejpeg, engine
-from restore.training.base import Reading
+from restore.training.base import Reading, shrink
 from restore.training.config import Config
-from restore.training.dejpeg import CASES, Dejpeg, code, luma, shrink
+from restore.training.dejpeg import CASES, Dejpeg, code
 
 WHOLE = {"shrink": (1.0, 1.0), "shrunk": 0.0, "untouched": 0.0}
 

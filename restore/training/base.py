@@ -7,9 +7,12 @@ from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 import torch
+from PIL import Image
 from torch import nn
 
 from restore import data
+from restore.degrade.base import numbers
+from restore.degrade.sampling import resampling
 from restore.draws import Draws
 
 Batch = dict[str, torch.Tensor]
@@ -138,11 +141,16 @@ class Photographs:
 
     pictures = 24
     side = 256
+    reduced = 1.0
 
     def read(self, reading: Reading) -> tuple[Source, list[Batch]]:
-        """Random crops of a folder's photographs; the centres of the first 24 that are held out, as ``clean`` (1, 3, h, w)."""
+        """Random crops of a folder's photographs; the centres of the first 24 that are held out, as ``clean`` (1, 3, h, w).
+
+        Where ``reduced`` is below 1 these are shrunk to it, which leaves hardly anything of their own noise and JPEG.
+        """
         crops, held_out = reading.photographs(self.pictures)
-        return crops, [batch for photograph in held_out for batch in self.questions(photograph, self.side)]
+        small = (shrink(photograph, self.reduced) if self.reduced < 1 else photograph for photograph in held_out)
+        return crops, [batch for photograph in small for batch in self.questions(photograph, self.side)]
 
     def questions(self, photograph: np.ndarray, side: int) -> list[Batch]:
         """What to validate with, from one photograph (H, W, 3) uint8: its centre, at most ``side`` pixels a side, as ``clean``."""
@@ -154,6 +162,40 @@ def centre(photograph: np.ndarray, side: int) -> torch.Tensor:
     height, width = (min(length, side) // MULTIPLE * MULTIPLE for length in photograph.shape[:2])
     top, left = (photograph.shape[0] - height) // 2, (photograph.shape[1] - width) // 2
     return data.to_tensor(photograph[None, top : top + height, left : left + width])
+
+
+def shrink(photograph: np.ndarray, factor: float) -> np.ndarray:
+    """A photograph (H, W, 3) uint8, smaller, by Lanczos's window.
+
+    >>> shrink(np.zeros((40, 60, 3), np.uint8), 0.6).shape
+    (24, 36, 3)
+    """
+    height, width = (max(MULTIPLE, round(side * factor)) for side in photograph.shape[:2])
+    return np.asarray(Image.fromarray(photograph).resize((width, height), Image.Resampling.LANCZOS))
+
+
+def shrunken(x: torch.Tensor, draws: Draws, limits: tuple[float, float], share: float) -> torch.Tensor:
+    """Make pictures (N, C, S, S) of crops (N, C, K, K); S is the lowest factor times K, in whole ``MULTIPLE``.
+
+    Args:
+        x: Float, of any range.
+        draws: One set for each crop.
+        limits: Lowest and highest factor, above 0 and up to 1.
+        share: Of the crops that are shrunk, each by a factor and a filter of its own: of these a square of S / factor pixels is used, of
+            the others one of S.
+    """
+    crop = x.shape[-1]
+    side = max(MULTIPLE, int(crop * limits[0]) // MULTIPLE * MULTIPLE)
+    factor, chosen = draws.uniform(*limits), draws.uniform() < share
+    source = numbers(np.where(chosen, np.rint(side / factor).clip(max=crop), side), draws)
+    kind = numbers(draws.integers(3), draws)  # area, bilinear or bicubic
+    matrix = resampling(source, torch.full_like(source, side), kind, (side, crop))[:, None]  # (N, 1, S, K)
+    return matrix @ x @ matrix.mT
+
+
+def some(draws: Draws, share: float) -> torch.Tensor:
+    """Choose a share of the samples: (N,) bool, on the device of ``draws``."""
+    return torch.from_numpy(draws.uniform() < share).to(draws.device)
 
 
 def check_range(name: str, limits: tuple[float, float], highest: float) -> None:

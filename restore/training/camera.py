@@ -9,15 +9,13 @@ import torch
 from torch import nn
 
 from restore import degrade, losses
-from restore.degrade.base import numbers
+from restore.degrade.base import column, numbers
 from restore.degrade.blur import blur
 from restore.degrade.camera import Camera, sharpening, smoothed
 from restore.degrade.noise import Crosstalk, Gains
-from restore.degrade.sampling import resampling
 from restore.degrade.tone import luma
 from restore.draws import Draws
-from restore.training.base import Batch, Photographs, Reading, Source, check_range, psnr
-from restore.training.dejpeg import UNIT, shrink
+from restore.training.base import Batch, Photographs, check_range, psnr, shrunken, some
 
 
 class Case(NamedTuple):
@@ -78,6 +76,7 @@ class DenoiseCamera(Photographs):
 
     task = "denoise"
     score = "gain"
+    reduced = 0.6
     shot: tuple[float, float] = (1.5, 32.0)
     contrast: tuple[float, float] = (1.0, 1.5)
     shrink: tuple[float, float] = (0.5, 1.0)
@@ -102,35 +101,29 @@ class DenoiseCamera(Photographs):
             if not getattr(self, name)[0] > 0:
                 raise ValueError(f"objective.{name} starts at {getattr(self, name)[0]:g}; expected a number above 0")
 
-    def read(self, reading: Reading) -> tuple[Source, list[Batch]]:
-        """As ``Photographs.read``; what is held out is shrunk to 0.6, which leaves hardly any noise of its own."""
-        crops, held_out = reading.photographs(self.pictures)
-        small = (shrink(photograph, 0.6) for photograph in held_out)
-        return crops, [batch for photograph in small for batch in self.questions(photograph, self.side)]
-
     def draw(self, clean: torch.Tensor, draws: Draws) -> Batch:
         """Take crops with a drawn camera each, and do to them what cameras and phones do before they write a file."""
         camera, normal = self.cameras(draws), draws.normal(*clean.shape[1:])
         white = degrade.gaussian_noise(clean, numbers(draws.uniform(0, 50), draws), normal)
-        noisy = torch.where(self.some(draws, self.white), white, camera.expose(clean, normal))
-        noisy = torch.where(self.some(draws, self.untouched), clean, noisy)
-        both = self.resized(torch.cat([clean, noisy], 1), draws)  # (N, 6, S, S)
-        grey = self.some(draws, self.grey)
+        noisy = torch.where(column(some(draws, self.white)), white, camera.expose(clean, normal))
+        noisy = torch.where(column(some(draws, self.untouched)), clean, noisy)
+        both = shrunken(torch.cat([clean, noisy], 1), draws, self.shrink, self.shrunk)  # (N, 6, S, S)
+        grey = column(some(draws, self.grey))
         clean, noisy = (torch.where(grey, luma(x).expand_as(x), x) for x in both.split(3, 1))
         brightness, spread = draws.uniform(0.1, 0.8), draws.uniform(0.1, 2.0)
         noise = smoothed(noisy - clean, numbers(brightness, draws), numbers(np.maximum(brightness, spread), draws))
-        noise = torch.where(self.some(draws, self.smooth), noise, noisy - clean)
+        noise = torch.where(column(some(draws, self.smooth)), noise, noisy - clean)
         kernels = sharpening(numbers(draws.uniform(0, 0.8), draws), numbers(draws.uniform(0.5, 1.5), draws))
-        both, sharp = torch.cat([clean, noise], 1), self.some(draws, self.sharp)
+        both, sharp = torch.cat([clean, noise], 1), column(some(draws, self.sharp))
         clean, noise = torch.where(sharp, blur(both, kernels), both).split(3, 1)
         clean = clean.clamp(0, 1)
         noisy = degrade.quantize(clean + noise)
         level = (noisy - clean).square().mean((1, 2, 3)).sqrt()
-        coded, quality = self.some(draws, self.coded).flatten(), numbers(draws.uniform(*self.quality), draws)
+        coded, quality = some(draws, self.coded), numbers(draws.uniform(*self.quality), draws)
         subsampling = numbers(np.where(draws.uniform() < 0.7, 2, 0), draws)
         if coded.any():
             noisy[coded] = degrade.jpeg(noisy[coded], quality[coded], subsampling=subsampling[coded])
-        return {"clean": clean, "noisy": noisy, "level": torch.where(self.some(draws, self.told).flatten(), level, 0)}
+        return {"clean": clean, "noisy": noisy, "level": torch.where(some(draws, self.told), level, 0)}
 
     def cameras(self, draws: Draws) -> Camera:
         """A camera for each crop."""
@@ -146,21 +139,6 @@ class DenoiseCamera(Photographs):
             interpolation=numbers(draws.integers(3), draws),
             contrast=numbers(draws.uniform(*self.contrast), draws),
         )
-
-    def resized(self, x: torch.Tensor, draws: Draws) -> torch.Tensor:
-        """Make pictures (N, C, S, S) of crops (N, C, K, K), S the lowest factor times K: shrunken ones of squares of S / factor."""
-        crop = x.shape[-1]
-        side = max(UNIT, int(crop * self.shrink[0]) // UNIT * UNIT)
-        factor, chosen = draws.uniform(*self.shrink), draws.uniform() < self.shrunk
-        source = numbers(np.where(chosen, np.rint(side / factor).clip(max=crop), side), draws)
-        kind = numbers(draws.integers(3), draws)  # area, bilinear or bicubic
-        matrix = resampling(source, torch.full_like(source, side), kind, (side, crop))[:, None]  # (N, 1, S, K)
-        return matrix @ x @ matrix.mT
-
-    @staticmethod
-    def some(draws: Draws, share: float) -> torch.Tensor:
-        """Choose a share of the samples: (N, 1, 1, 1) bool."""
-        return torch.from_numpy(draws.uniform() < share).to(draws.device)[:, None, None, None]
 
     def loss(self, network: nn.Module, batch: Batch) -> torch.Tensor:
         """Charbonnier distance to the clean crop."""

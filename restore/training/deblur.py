@@ -12,7 +12,7 @@ from restore.degrade.base import column, numbers
 from restore.degrade.blur import Walk, benchmark_kernels, blur, disk_kernels, gaussian_kernels, grid, motion_kernels
 from restore.degrade.tone import luma
 from restore.draws import Draws
-from restore.training.base import Batch, Photographs, check_range, psnr
+from restore.training.base import Batch, Photographs, check_range, psnr, some
 
 MARGIN = 16
 """Pixels around a crop from where a kernel brings light into it: kernels have 2 * 16 + 1 pixels a side."""
@@ -71,10 +71,8 @@ class Deblur(Photographs):
         """Blur each crop (N, 3, C, C) with a kernel of its own, take its middle, add noise."""
         if clean.shape[-1] <= 2 * MARGIN:
             raise ValueError(f"crop is {clean.shape[-1]}; expected more than the {2 * MARGIN} pixels that its edges give up")
-        sharp, told, rounded, coded = (
-            torch.from_numpy(draws.uniform() < share).to(clean.device) for share in (self.sharp, self.told, self.rounded, self.coded)
-        )
-        grey = column(torch.from_numpy(draws.uniform() < self.grey).to(clean.device))
+        sharp, told, rounded, coded = (some(draws, share) for share in (self.sharp, self.told, self.rounded, self.coded))
+        grey = column(some(draws, self.grey))
         clean = torch.where(grey, luma(clean), clean)
         kernels = torch.where(column(sharp)[:, 0], identity(len(clean)).to(clean.device), self.kernels(draws).to(clean.device))
         blurred = middle(blur(clean, kernels))

@@ -6,17 +6,14 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
-from PIL import Image
 from torch import nn
 
 from restore import degrade, losses
+from restore.degrade.base import column
 from restore.degrade.codec import double_jpeg
-from restore.degrade.sampling import resampling
+from restore.degrade.tone import luma
 from restore.draws import Draws
-from restore.training.base import Batch, Photographs, Reading, Source, check_range, psnr
-
-UNIT = 16
-"""Side of what a 4:2:0 file codes together, in pixels; sides of pictures are multiples of it."""
+from restore.training.base import Batch, Photographs, check_range, psnr, shrunken, some
 
 
 class Case(NamedTuple):
@@ -75,6 +72,7 @@ class Dejpeg(Photographs):
 
     task = "dejpeg"
     score = "gain"
+    reduced = 0.6
     shrink: tuple[float, float] = (0.5, 0.8)
     shrunk: float = 0.6
     quality: tuple[float, float] = (5.0, 60.0)
@@ -96,20 +94,14 @@ class Dejpeg(Photographs):
             if not getattr(self, name)[0] >= 1:
                 raise ValueError(f"objective.{name} starts at {getattr(self, name)[0]:g}; expected 1 or more")
 
-    def read(self, reading: Reading) -> tuple[Source, list[Batch]]:
-        """As ``Photographs.read``; what is held out is shrunk to 0.6, which leaves no trace of its own file."""
-        crops, held_out = reading.photographs(self.pictures)
-        small = (shrink(photograph, 0.6) for photograph in held_out)
-        return crops, [batch for photograph in small for batch in self.questions(photograph, self.side)]
-
     def draw(self, clean: torch.Tensor, draws: Draws) -> Batch:
         """Shrink crops, take the colour of some, and write and read them as JPEG files of drawn qualities, once or twice."""
-        clean = self.resample(clean, draws)
-        clean = torch.where(self.some(draws, self.grey, clean)[:, None, None, None], luma(clean).round(), clean)
+        clean = shrunken(clean, draws, self.shrink, self.shrunk).clamp(0, 1).mul(255).round()
+        clean = torch.where(column(some(draws, self.grey)), luma(clean).round(), clean)
         first, second = (torch.from_numpy(self.qualities(draws)).to(clean.device) for _ in range(2))
         subsampling = torch.tensor(SUBSAMPLINGS)[draws.integers(len(SUBSAMPLINGS))].to(clean.device)
         shift = torch.from_numpy(np.stack(np.divmod(1 + draws.integers(63), 8), 1)).to(clean.device)  # (N, 2), not (0, 0)
-        twice, told, mild, untouched = (self.some(draws, share, clean) for share in (self.twice, self.told, 0.5, self.untouched))
+        twice, told, mild, untouched = (some(draws, share) for share in (self.twice, self.told, 0.5, self.untouched))
         second = torch.where(twice & mild, torch.from_numpy(np.rint(draws.uniform(*self.again))).to(second), second)
         clean, coded, once = clean / 255, torch.empty_like(clean), ~twice
         if once.any():
@@ -120,29 +112,10 @@ class Dejpeg(Photographs):
         coded = torch.where(untouched[:, None, None, None], clean, coded)
         return {"clean": clean, "coded": coded, "level": torch.where(told & ~untouched, (101 - worse) / 100, 0).float()}
 
-    def resample(self, clean: torch.Tensor, draws: Draws) -> torch.Tensor:
-        """Make pictures (N, 3, S, S) of crops (N, 3, C, C), in whole numbers from 0 to 255; S is the lowest factor times C.
-
-        Of those that are shrunk a square of S / factor pixels is used, of the others one of S.
-        """
-        crop = clean.shape[-1]
-        side = max(UNIT, int(crop * self.shrink[0]) // UNIT * UNIT)
-        factor, chosen = draws.uniform(*self.shrink), draws.uniform() < self.shrunk
-        source = np.where(chosen, np.rint(side / factor).clip(max=crop), side).astype(np.float32)
-        kind = torch.from_numpy(draws.integers(3)).to(clean.device)  # area, bilinear or bicubic
-        taken = torch.from_numpy(source).to(clean.device)
-        matrix = resampling(taken, torch.full_like(taken, side), kind, (side, crop))[:, None]  # (N, 1, S, C)
-        return (matrix @ clean @ matrix.mT).clamp(0, 1).mul(255).round()
-
     def qualities(self, draws: Draws) -> np.ndarray:
         """Whole numbers (N,): three quarters of them within ``quality``."""
         usual, any_at_all = draws.uniform(self.quality[0], self.quality[1]), draws.uniform(1, 100)
         return np.rint(np.where(draws.uniform() < 0.75, usual, any_at_all))
-
-    @staticmethod
-    def some(draws: Draws, share: float, like: torch.Tensor) -> torch.Tensor:
-        """Choose a share of the samples: (N,) bool, where ``like`` is."""
-        return torch.from_numpy(draws.uniform() < share).to(like.device)
 
     def loss(self, network: nn.Module, batch: Batch) -> torch.Tensor:
         """Charbonnier distance to the clean crop."""
@@ -169,12 +142,6 @@ class Dejpeg(Photographs):
         return {"quality 10": coded, "restored": network(coded, 0.0).float(), "clean": clean}
 
 
-def luma(x: torch.Tensor) -> torch.Tensor:
-    """JFIF's luma of pictures (N, 3, H, W), as three equal channels."""
-    red, green, blue = x.split(1, 1)
-    return (0.299 * red + 0.587 * green + 0.114 * blue).expand_as(x)
-
-
 def code(clean: torch.Tensor, case: Case) -> tuple[torch.Tensor, torch.Tensor]:
     """A picture (N, 3, H, W) as the case wants it, and what is left of it; both multiples of 1 / 255.
 
@@ -184,18 +151,8 @@ def code(clean: torch.Tensor, case: Case) -> tuple[torch.Tensor, torch.Tensor]:
     >>> (coded[0, :, 0, 0] * 255).tolist()
     [88.0, 88.0, 88.0]
     """
-    wanted = degrade.quantize(luma(clean) if case.grey else clean)
+    wanted = degrade.quantize(luma(clean).expand_as(clean) if case.grey else clean)
     quality = wanted.new_tensor([case.quality])
     if not case.again:
         return wanted, degrade.jpeg(wanted, quality)
     return wanted, double_jpeg(wanted, quality, wanted.new_tensor([case.again]), torch.tensor([[4, 4]], device=wanted.device))
-
-
-def shrink(photograph: np.ndarray, factor: float) -> np.ndarray:
-    """A photograph (H, W, 3) uint8, smaller, by Lanczos's window.
-
-    >>> shrink(np.zeros((40, 60, 3), np.uint8), 0.6).shape
-    (24, 36, 3)
-    """
-    height, width = (max(UNIT, round(side * factor)) for side in photograph.shape[:2])
-    return np.asarray(Image.fromarray(photograph).resize((width, height), Image.Resampling.LANCZOS))
