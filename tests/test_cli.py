@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
-from restore_cli import app, base, deblur, demo, inpaint, main, photos
+from restore_cli import app, base, demo, inpaint, main, photos
 from skimage import data
 from typer.testing import CliRunner
 
@@ -130,7 +130,7 @@ def test_version(call):
 def test_the_choices_are_those_of_the_library():
     assert [method.value for method in inpaint.Method] == list(METHODS)
     assert photos.MAX_SIGMA == MAX_SIGMA
-    assert (deblur.MIN_WIDTH, deblur.MAX_WIDTH) == (MIN_WIDTH, MAX_WIDTH)
+    assert (photos.MIN_WIDTH, photos.MAX_WIDTH) == (MIN_WIDTH, MAX_WIDTH)
 
 
 @pytest.mark.parametrize(
@@ -321,7 +321,7 @@ def test_deblur_hands_its_options_on(folder, call, monkeypatch):
             progress(1.0)
             return picture
 
-    monkeypatch.setattr(deblur, "make_restorer", lambda *words, **options: seen.append((*words, options)) or Listening())
+    monkeypatch.setattr(photos, "make_restorer", lambda *words, **options: seen.append((*words, options)) or Listening())
     words = ("deblur", "a.png", "--device", "cpu", "--precision", "bf16", "--runtime", "torch", "--weights", "mine", "--quality", "best")
     assert call(*words, "-o", "b.png", "--width", "1.5", "-q") == (0, b"", [])
     assert call("deblur", "a.png", "-o", "c.png", "-q") == (0, b"", [])

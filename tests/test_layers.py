@@ -69,7 +69,6 @@ SIDEWAYS = {
     "restore_cli": [
         "base",
         "photos",
-        "deblur",
         "inpaint",
         "demo",
         "classify",
@@ -97,7 +96,7 @@ HOMES = {
 }
 """Heavy package -> the modules that may import it at their level; others do so inside a function, where it is needed."""
 MANY_PARAMETERS = dict.fromkeys(
-    ["inpaint.inpaint", "photos.denoise", "photos.dejpeg", "deblur.deblur", "explain.explain", "filters.filter", "degrade.degrade"],
+    ["inpaint.inpaint", "photos.denoise", "photos.dejpeg", "photos.deblur", "explain.explain", "filters.filter", "degrade.degrade"],
     "typer makes each option of a command a parameter",
 ) | {"restorer.inpaint": "each is an option of the command, and few need more than one"}
 BANNED = {"utils", "helpers", "common", "misc"}

@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from restore_cli import backbones, classify, deblur, degrade, demo, evaluate, explain, filters, inpaint, models, photos, train, web
+from restore_cli import backbones, classify, degrade, demo, evaluate, explain, filters, inpaint, models, photos, train, web
 from restore_cli.base import say
 
 __all__ = ["app", "main"]
@@ -48,7 +48,7 @@ for command in (
     inpaint.inpaint,
     photos.denoise,
     photos.dejpeg,
-    deblur.deblur,
+    photos.deblur,
     classify.classify,
     explain.explain,
     models.models,
