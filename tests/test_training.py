@@ -146,6 +146,16 @@ def test_noise_objective_clips_its_share():
     assert 16 <= sum(clipped) <= 48
 
 
+def test_noise_objective_shrinks_its_share():
+    """A checkerboard is grey then."""
+    board = (torch.arange(32)[:, None] + torch.arange(32)) % 2 * torch.ones(60, 3, 1, 1)
+    clean = Denoise(shrink=(0.5, 0.5), shrunk=0.5).draw(board, Draws(0, range(60)))["clean"]
+    assert clean.shape == (60, 3, 16, 16)
+    assert 15 <= sum(bool((crop - 0.5).abs().max() < 0.01) for crop in clean[:, :, 2:-2, 2:-2]) <= 45
+    with pytest.raises(ValueError, match="objective.shrink starts at 0; expected a number above 0"):
+        Denoise(shrink=(0.0, 0.5))
+
+
 @pytest.mark.parametrize("recipe", RECIPES)
 def test_recipes_build_and_name_masks_that_exist(recipe):
     config = RECIPES[recipe]()

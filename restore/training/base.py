@@ -210,6 +210,17 @@ def check_range(name: str, limits: tuple[float, float], highest: float) -> None:
         )
 
 
+def check_positive(name: str, limits: tuple[float, float], highest: float) -> None:
+    """Check that a range is a pair in order above 0 and up to ``highest``.
+
+    Raises:
+        ValueError: It is not.
+    """
+    check_range(name, limits, highest)
+    if not limits[0] > 0:
+        raise ValueError(f"{name} starts at {limits[0]:g}; expected a number above 0")
+
+
 def check_names(name: str, given: Sequence[str], known: Sequence[str]) -> None:
     """Check that some names are given, and known.
 

@@ -12,7 +12,7 @@ from restore.degrade.base import column, numbers
 from restore.degrade.blur import Walk, benchmark_kernels, blur, disk_kernels, gaussian_kernels, grid, motion_kernels
 from restore.degrade.tone import luma
 from restore.draws import Draws
-from restore.training.base import Batch, Photographs, check_range, psnr, some
+from restore.training.base import Batch, Photographs, check_positive, check_range, psnr, some
 
 MARGIN = 16
 """Pixels around a crop from where a kernel brings light into it: kernels have 2 * 16 + 1 pixels a side."""
@@ -60,9 +60,7 @@ class Deblur(Photographs):
 
     def __post_init__(self) -> None:
         for name, highest in (("sigma", MARGIN / 4), ("radius", MARGIN), ("length", 2 * MARGIN), ("quality", 100)):
-            check_range(f"objective.{name}", getattr(self, name), highest)
-            if not getattr(self, name)[0] > 0:
-                raise ValueError(f"objective.{name} starts at {getattr(self, name)[0]:g}; expected a number above 0")
+            check_positive(f"objective.{name}", getattr(self, name), highest)
         check_range("objective.noise", (self.noise, self.noise), 255)
         for name in ("rounded", "coded", "sharp", "grey", "told"):
             check_range(f"objective.{name}", (getattr(self, name), getattr(self, name)), 1)

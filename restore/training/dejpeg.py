@@ -13,7 +13,7 @@ from restore.degrade.base import column
 from restore.degrade.codec import double_jpeg
 from restore.degrade.tone import luma
 from restore.draws import Draws
-from restore.training.base import Batch, Photographs, check_range, psnr, shrunken, some
+from restore.training.base import Batch, Photographs, check_positive, check_range, psnr, shrunken, some
 
 
 class Case(NamedTuple):
@@ -83,13 +83,11 @@ class Dejpeg(Photographs):
     told: float = 0.5
 
     def __post_init__(self) -> None:
-        check_range("objective.shrink", self.shrink, 1)
+        check_positive("objective.shrink", self.shrink, 1)
         check_range("objective.quality", self.quality, 100)
         check_range("objective.again", self.again, 100)
         for name in ("shrunk", "twice", "untouched", "grey", "told"):
             check_range(f"objective.{name}", (getattr(self, name), getattr(self, name)), 1)
-        if not self.shrink[0] > 0:
-            raise ValueError(f"objective.shrink starts at {self.shrink[0]:g}; expected a number above 0")
         for name in ("quality", "again"):
             if not getattr(self, name)[0] >= 1:
                 raise ValueError(f"objective.{name} starts at {getattr(self, name)[0]:g}; expected 1 or more")

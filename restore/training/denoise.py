@@ -9,16 +9,21 @@ from torch import nn
 
 from restore import degrade, losses
 from restore.draws import Draws
-from restore.training.base import Batch, Photographs, check_range, psnr
+from restore.training.base import Batch, Photographs, check_positive, check_range, psnr, shrunken
 
 
 @dataclass(frozen=True, kw_only=True)
 class Denoise(Photographs):
     """Remove white Gaussian noise of a known level.
 
+    Photographs have some noise and JPEG of their own, which must not be learnt: a share can be shrunk. Where it is above 0, what is
+    trained on is smaller than what is drawn, by the lower of the factors.
+
     Attributes:
         sigma: Lowest and highest standard deviation in 8-bit units, drawn uniformly for each crop.
         clipped: Share of the crops whose noisy version is clipped and rounded to 8 bits, as a file would hold it.
+        shrink: Lowest and highest factor by which crops are shrunk, above 0.
+        shrunk: Share of the crops that are.
 
     Raises:
         ValueError: A range is not within its bounds.
@@ -28,13 +33,19 @@ class Denoise(Photographs):
     score = "psnr_25"
     sigma: tuple[float, float] = (0.0, 75.0)
     clipped: float = 0.3
+    shrink: tuple[float, float] = (0.5, 0.8)
+    shrunk: float = 0.0
 
     def __post_init__(self) -> None:
         check_range("objective.sigma", self.sigma, 255)
-        check_range("objective.clipped", (self.clipped, self.clipped), 1)
+        check_positive("objective.shrink", self.shrink, 1)
+        for name in ("clipped", "shrunk"):
+            check_range(f"objective.{name}", (getattr(self, name), getattr(self, name)), 1)
 
     def draw(self, clean: torch.Tensor, draws: Draws) -> Batch:
-        """Add noise of a level drawn for each crop."""
+        """Shrink a share of the crops, and add noise of a level drawn for each."""
+        if self.shrunk > 0:
+            clean = shrunken(clean, draws, self.shrink, self.shrunk).clamp(0, 1)
         sigma = torch.from_numpy(draws.uniform(*self.sigma).astype(np.float32)).to(clean.device)
         clipped = torch.from_numpy(draws.uniform() < self.clipped).to(clean.device).reshape(-1, 1, 1, 1)
         noisy = degrade.gaussian_noise(clean, sigma, draws.normal(*clean.shape[1:]))

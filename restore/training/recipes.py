@@ -23,7 +23,7 @@ def denoise() -> Config:
 
     ``restore train denoise --data DIR --out RUN``; 100 crops a second on one CPU core. Scores: ``weights/denoise.md``.
     """
-    return Config(network="restoration", options=RESTORATION, objective=Denoise(), steps=30_000, decay=0.7)
+    return Config(network="restoration", options=RESTORATION, objective=Denoise(shrunk=0.6), steps=30_000, decay=0.7, crop=128)
 
 
 def denoise_camera() -> Config:
