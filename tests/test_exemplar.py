@@ -55,7 +55,8 @@ def test_copies_come_from_the_sources() -> None:
     two = np.where(np.arange(120)[None, :, None] < 60, NOISE * [0.5, 0, 0], NOISE * [0, 0.5, 0]).astype(np.float32)
     sources = np.zeros(HOLES.shape, bool)
     sources[:, 70:] = True
-    filled = complete(with_hole(two, HOLES), HOLES, sources=sources)
+    guess = np.where(HOLES[..., None], two[:, 70:].mean((0, 1)), two)
+    filled = complete(guess, HOLES, sources=sources)
     assert not filled[HOLES][:, 0].any()
     assert filled[HOLES][:, 1].std() > 0.7 * two[:, 70:, 1].std()
 
@@ -64,6 +65,15 @@ def test_stays_within_the_sources() -> None:
     filled = complete(np.where(HOLES[..., None], np.float32(3), NOISE), HOLES)
     assert filled[HOLES].max() <= NOISE[~HOLES].max()
     assert filled[HOLES].min() >= NOISE[~HOLES].min()
+
+
+def test_the_guess_stays_where_no_patch_fits() -> None:
+    red = (NOISE * [0.5, 0, 0]).astype(np.float32)
+    red[2:4, 2:4] = [0, 1, 0]
+    green = np.where(HOLES[..., None], np.float32([0, 0.8, 0]), red)
+    assert np.abs(complete(green, HOLES) - green)[HOLES].mean() < 0.05
+    guess = with_hole(red, HOLES)
+    assert np.abs(complete(guess, HOLES) - guess)[HOLES][:, 0].mean() > 0.5 * red[:, :, 0].std()
 
 
 def test_same_seed_same_texture() -> None:
