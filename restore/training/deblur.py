@@ -24,7 +24,7 @@ GRAIN = 2.55
 
 @dataclass(frozen=True, kw_only=True)
 class Deblur(Photographs):
-    """Sharpen crops that were blurred by Gaussians, disks and paths of a shaking hand, a third each, and have some noise.
+    """Sharpen crops that were blurred by Gaussians, disks and paths of a shaking hand, and have some noise.
 
     A crop gives up ``MARGIN`` pixels on each side, as what is seen near the edge of a picture came from beyond it. The level that the
     network is given is the kernel's width in pixels (see ``width``) divided by ``WIDEST``; 0 says nothing.
@@ -37,6 +37,7 @@ class Deblur(Photographs):
         rounded: Share of the crops that are rounded and clipped to 8 bits.
         coded: Share of the crops that are JPEG files of ``quality`` afterwards.
         quality: Lowest and highest quality of those.
+        shaken: Share of the crops that are blurred by a path; Gaussians and disks share the others.
         sharp: Share of the crops that are not blurred.
         grey: Share of the crops that lose their colours, noise included.
         told: Share of the others of whose width the network hears.
@@ -54,6 +55,7 @@ class Deblur(Photographs):
     rounded: float = 0.7
     coded: float = 0.15
     quality: tuple[float, float] = (75.0, 97.0)
+    shaken: float = 0.5
     sharp: float = 0.08
     grey: float = 0.2
     told: float = 0.3
@@ -62,7 +64,7 @@ class Deblur(Photographs):
         for name, highest in (("sigma", MARGIN / 4), ("radius", MARGIN), ("length", 2 * MARGIN), ("quality", 100)):
             check_positive(f"objective.{name}", getattr(self, name), highest)
         check_range("objective.noise", (self.noise, self.noise), 255)
-        for name in ("rounded", "coded", "sharp", "grey", "told"):
+        for name in ("rounded", "coded", "shaken", "sharp", "grey", "told"):
             check_range(f"objective.{name}", (getattr(self, name), getattr(self, name)), 1)
 
     def draw(self, clean: torch.Tensor, draws: Draws) -> Batch:
@@ -84,12 +86,12 @@ class Deblur(Photographs):
 
     def kernels(self, draws: Draws) -> torch.Tensor:
         """A kernel for each sample, (N, 33, 33)."""
-        size, kind = 2 * MARGIN + 1, torch.from_numpy(draws.integers(3))[:, None, None].to(draws.device)
+        size, shaken, soft = 2 * MARGIN + 1, column(some(draws, self.shaken))[:, 0], column(some(draws, 0.5))[:, 0]
         sigma, ratio, angle = (numbers(draws.uniform(*limits), draws) for limits in (self.sigma, (0.5, 1), (0, 180)))
         radius, length = (numbers(draws.uniform(*limits), draws) for limits in (self.radius, self.length))
         paths = length[:, None, None] * Walk()(draws, (len(draws), 3, 1, 1), np.zeros(len(draws)))
-        round_ones = torch.where(kind == 0, gaussian_kernels(sigma, sigma * ratio, angle, size), disk_kernels(radius, size))
-        return torch.where(kind == 2, motion_kernels(paths, size), round_ones)
+        round_ones = torch.where(soft, gaussian_kernels(sigma, sigma * ratio, angle, size), disk_kernels(radius, size))
+        return torch.where(shaken, motion_kernels(paths, size), round_ones)
 
     def loss(self, network: nn.Module, batch: Batch) -> torch.Tensor:
         """Charbonnier distance to the sharp crop."""
