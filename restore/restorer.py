@@ -210,16 +210,14 @@ class Restorer:
         """
         if noise not in NOISES:
             raise ValueError(f"noise {noise!r} is unknown; expected one of {', '.join(NOISES)}")
-        task, (pictures, repack) = TASKS["denoise"], kinds.unpack(image)
         level = kinds.unpack_level(sigma)
-        may_tell = noise == "auto" and task.camera in weights.entries() and "denoise" not in self._named
+        may_tell = noise == "auto" and TASKS["denoise"].camera in weights.entries() and "denoise" not in self._named
 
         def clean(picture: Picture, share: Progress | None) -> Picture:
             camera = noise == "camera" or (may_tell and estimate.has_camera_noise(picture.pixels, linear=picture.is_linear))
-            function = functools.partial(task.function, runtime=self.runtime("denoise", camera=camera), camera=camera, tile=self.tile)
-            return picture.replace(pixels=function(picture.pixels, sigma=level, linear=picture.is_linear, progress=share))
+            return self._restored("denoise", picture, share, runtime=self.runtime("denoise", camera=camera), camera=camera, sigma=level)
 
-        return repack([clean(picture, share) for picture, share in zip(pictures, _shares(progress, len(pictures)), strict=True)])
+        return _each(image, clean, progress)
 
     def dejpeg(self, image: Kind, *, jpeg_quality: int | str = AUTO, progress: Progress | None = None) -> Any:
         """Remove what JPEG left: blocks, rings, blotches of colour; alpha stays as it was.
@@ -243,8 +241,6 @@ class Restorer:
             WeightsError: The network's weight is not there, or cannot be used.
             MemoryError: The smallest tile does not fit.
         """
-        pictures, repack = kinds.unpack(image)
-        function = functools.partial(TASKS["dejpeg"].function, runtime=self.runtime("dejpeg"), jpeg_quality=jpeg_quality, tile=self.tile)
 
         def clean(picture: Picture, share: Progress | None) -> Picture:
             found = estimate.jpeg_quality(picture) if jpeg_quality == AUTO else 0
@@ -255,10 +251,9 @@ class Restorer:
             coding = picture.coding
             if isinstance(coding, JpegCoding):
                 coding = dataclasses.replace(coding, tables=(), sampling=0)
-            pixels = function(picture.pixels, linear=picture.is_linear, progress=share)
-            return dataclasses.replace(picture.replace(pixels=pixels), coding=coding)
+            return dataclasses.replace(self._restored("dejpeg", picture, share, jpeg_quality=jpeg_quality), coding=coding)
 
-        return repack([clean(picture, share) for picture, share in zip(pictures, _shares(progress, len(pictures)), strict=True)])
+        return _each(image, clean, progress)
 
     def deblur(self, image: Kind, *, width: float | None = None, progress: Progress | None = None) -> Any:
         """Sharpen what a lens out of focus or a shaking hand blurred; alpha stays as it was.
@@ -280,14 +275,7 @@ class Restorer:
             WeightsError: The network's weight is not there, or cannot be used.
             MemoryError: The smallest tile does not fit.
         """
-        pictures, repack = kinds.unpack(image)
-        function = functools.partial(TASKS["deblur"].function, runtime=self.runtime("deblur"), width=width, tile=self.tile)
-        return repack(
-            [
-                picture.replace(pixels=function(picture.pixels, linear=picture.is_linear, progress=share))
-                for picture, share in zip(pictures, _shares(progress, len(pictures)), strict=True)
-            ]
-        )
+        return _each(image, lambda picture, share: self._restored("deblur", picture, share, width=width), progress)
 
     def filter(self, image: Kind, name: str, *, strength: float = 0.5, progress: Progress | None = None) -> Any:
         """Imitate a slow filter of ``restore.filters`` with one network; alpha stays as it was.
@@ -309,15 +297,13 @@ class Restorer:
             WeightsError: The network's weight cannot be used.
             MemoryError: The smallest tile does not fit.
         """
-        pictures, repack = kinds.unpack(image)
-        runtime = self.runtime("filter")
-        function = functools.partial(TASKS["filter"].function, runtime=runtime, name=name, strength=strength, tile=self.tile)
-        return repack(
-            [
-                picture.replace(pixels=function(picture.pixels, linear=picture.is_linear, progress=share))
-                for picture, share in zip(pictures, _shares(progress, len(pictures)), strict=True)
-            ]
-        )
+        return _each(image, lambda picture, share: self._restored("filter", picture, share, name=name, strength=strength), progress)
+
+    def _restored(self, task: str, picture: Picture, share: Progress | None, *, runtime: Runtime | None = None, **options: Any) -> Picture:
+        """A picture, restored by a task's function with its network."""
+        function, runtime = TASKS[task].function, runtime or self.runtime(task)
+        pixels = function(picture.pixels, runtime=runtime, linear=picture.is_linear, tile=self.tile, progress=share, **options)
+        return picture.replace(pixels=pixels)
 
     def runtime(self, task: str, *, camera: bool = False) -> Runtime:
         """The network of a task, ready to run; loaded once.
@@ -359,6 +345,12 @@ def _shares(progress: Progress | None, number: int) -> list[Progress | None]:
     if progress is None:
         return [None] * number
     return [lambda done, i=i: progress((i + done) / number) for i in range(number)]  # type: ignore[misc]
+
+
+def _each(image: Kind, restore: Callable[[Picture, Progress | None], Picture], progress: Progress | None) -> Any:
+    """What ``restore`` makes of all pictures of ``image``, as the same kind."""
+    pictures, repack = kinds.unpack(image)
+    return repack([restore(picture, share) for picture, share in zip(pictures, _shares(progress, len(pictures)), strict=True)])
 
 
 @functools.cache
