@@ -241,6 +241,7 @@ class Restorer:
             WeightsError: The network's weight is not there, or cannot be used.
             MemoryError: The smallest tile does not fit.
         """
+        runtime = self.runtime("dejpeg")
 
         def clean(picture: Picture, share: Progress | None) -> Picture:
             found = estimate.jpeg_quality(picture) if jpeg_quality == AUTO else 0
@@ -251,7 +252,7 @@ class Restorer:
             coding = picture.coding
             if isinstance(coding, JpegCoding):
                 coding = dataclasses.replace(coding, tables=(), sampling=0)
-            return dataclasses.replace(self._restored("dejpeg", picture, share, jpeg_quality=jpeg_quality), coding=coding)
+            return dataclasses.replace(self._restored("dejpeg", picture, share, runtime=runtime, jpeg_quality=jpeg_quality), coding=coding)
 
         return _each(image, clean, progress)
 
