@@ -92,7 +92,7 @@ def test_halo_of_every_block_is_the_reach(block, down, up):
 
 @pytest.mark.parametrize("name", ["restoration", "inpainting"])
 def test_an_unknown_block_is_named(name):
-    with pytest.raises(ValueError, match="block 'dense' is unknown; expected one of basic, fused, plain"):
+    with pytest.raises(ValueError, match="block 'dense' is unknown; expected one of basic, fused, gated, plain"):
         networks.build(name, {"block": "dense"})
 
 

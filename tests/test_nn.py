@@ -2,7 +2,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from restore.nn.blocks import BasicBlock, Bottleneck, FusedBlock, PlainBlock, UpDecoder
+from restore.nn.blocks import BasicBlock, Bottleneck, FusedBlock, GatedBlock, PlainBlock, UpDecoder
 from restore.nn.layers import ACTIVATIONS, NORMS, activation_layer, norm_layer, resize_to
 
 
@@ -66,10 +66,29 @@ def test_fused_block_is_two_convolutions_and_a_shortcut():
     assert torch.equal(net(x), x)
 
 
+@pytest.mark.parametrize("block", [FusedBlock, GatedBlock])
 @pytest.mark.parametrize(("channels", "stride"), [(8, 1), (4, 2)])
-def test_fused_block_keeps_channels_and_size(channels, stride):
-    with pytest.raises(ValueError, match=f"FusedBlock keeps channels and size; got {channels} to 4 channels, stride {stride}"):
-        FusedBlock(channels, 4, stride=stride)
+def test_some_blocks_keep_channels_and_size(block, channels, stride):
+    with pytest.raises(ValueError, match=f"{block.__name__} keeps channels and size; got {channels} to 4 channels, stride {stride}"):
+        block(channels, 4, stride=stride)
+
+
+def test_gated_block_is_that_of_the_paper():
+    net, x = GatedBlock(4, 4, dilation=2), torch.randn(2, 4, 7, 6)
+    for norm in (net.norm1, net.norm2):
+        torch.nn.init.normal_(norm.weight)
+        torch.nn.init.normal_(norm.bias)
+
+    def normalised(x, norm):
+        centred = x - x.mean(1, keepdim=True)
+        return centred / (centred.square().mean(1, keepdim=True) + 1e-5).sqrt() * norm.weight[:, None, None] + norm.bias[:, None, None]
+
+    around = F.conv2d(net.conv1(normalised(x, net.norm1)), net.conv2.weight, net.conv2.bias, padding=2, dilation=2, groups=8)
+    middle = x + net.conv3(around[:, :4] * around[:, 4:])
+    alone = net.conv4(normalised(middle, net.norm2))
+    torch.testing.assert_close(net(x), middle + net.conv5(alone[:, :4] * alone[:, 4:]))
+    net.zero_init()
+    assert torch.equal(net(x), x)
 
 
 def test_plain_block_is_two_convolutions():

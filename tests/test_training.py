@@ -286,6 +286,9 @@ def test_muon_takes_the_hidden_convolutions_only():
     named = dict(network.named_parameters())
     assert {key for key, p in named.items() if id(p) not in hidden and p.ndim == 4} == {"encoder.conv1.1.weight", "tail.weight"}
     assert len(hidden) + sum(len(group["params"]) for group in adamw.param_groups) == len(named)
+    gated = networks.build("restoration", tiny().options | {"block": "gated"})
+    matrices = {id(p) for group in build_optimizers(gated, "muon", 1e-3)[0].param_groups for p in group["params"]}
+    assert not any(id(m.weight) in matrices for m in gated.modules() if getattr(m, "groups", 1) > 1)  # filters, one for each channel
     with pytest.raises(ValueError, match="Muon takes weights of two or more dimensions"):
         Muon([torch.nn.Parameter(torch.zeros(3))])
     with pytest.raises(ValueError, match="optimizer 'lion' is unknown"):

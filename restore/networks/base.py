@@ -6,14 +6,15 @@ from functools import partial
 from torch import nn
 
 from restore.backbones.resnet import ResNet
-from restore.nn.blocks import BasicBlock, BlockFactory, FusedBlock, PlainBlock
+from restore.nn.blocks import BasicBlock, BlockFactory, FusedBlock, GatedBlock, PlainBlock
 
 BLOCKS: dict[str, tuple[BlockFactory, int]] = {
     "basic": (partial(BasicBlock, norm="none", post_activation=False), BasicBlock.reach),
     "fused": (FusedBlock, FusedBlock.reach),
+    "gated": (GatedBlock, GatedBlock.reach),
     "plain": (PlainBlock, PlainBlock.reach),
 }
-"""Name of a block without normalisation -> builder, and how many pixels around it sees."""
+"""Name of a block without normalisation over pixels -> builder, and how many pixels around it sees."""
 
 
 class Network(nn.Module):

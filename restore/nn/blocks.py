@@ -8,7 +8,7 @@ from itertools import pairwise
 import torch
 from torch import nn
 
-from restore.nn.layers import MaxPool2d, activation_layer, norm_layer, resize_to
+from restore.nn.layers import ChannelNorm, MaxPool2d, activation_layer, norm_layer, resize_to
 
 BlockFactory = Callable[..., nn.Module]
 """Builds a residual block: ``factory(in_channels, width, stride=1, dilation=1)``; the output has ``width * expansion`` channels."""
@@ -208,6 +208,58 @@ class FusedBlock(nn.Module):
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Add the residual: (N, width, H, W) -> the same shape."""
         return x + self.conv2(self.relu(self.conv1(x)))
+
+
+class GatedBlock(nn.Module):
+    """Two residuals in which one half of the channels multiplies the other: of what lies around each pixel, then of the pixel alone.
+
+    The block of Chen et al. 2022, "Simple Baselines for Image Restoration" (NAFNet), without its attention, which pools over all of the
+    picture, and without the scales of its residuals: these start at zero otherwise (``zero_init``).
+
+    Maps (N, width, H, W) to the same shape.
+
+    Args:
+        in_channels: Channels of the input; the same as ``width``.
+        width: Channels of the output.
+        stride: 1.
+        dilation: Dilation of the 3x3 convolution.
+
+    Raises:
+        ValueError: The block is asked to change channels or size.
+
+    >>> GatedBlock(8, 8)(torch.zeros(1, 8, 6, 6)).shape
+    torch.Size([1, 8, 6, 6])
+    """
+
+    expansion = 1
+    reach = 1
+
+    def __init__(self, in_channels: int, width: int, *, stride: int = 1, dilation: int = 1) -> None:
+        super().__init__()
+        if in_channels != width or stride != 1:
+            raise ValueError(f"GatedBlock keeps channels and size; got {in_channels} to {width} channels, stride {stride}")
+        self.norm1, self.norm2 = ChannelNorm(width), ChannelNorm(width)
+        self.conv1 = nn.Conv2d(width, 2 * width, 1)
+        self.conv2 = nn.Conv2d(2 * width, 2 * width, 3, 1, dilation, dilation, groups=2 * width)
+        self.conv3 = nn.Conv2d(width, width, 1)
+        self.conv4 = nn.Conv2d(width, 2 * width, 1)
+        self.conv5 = nn.Conv2d(width, width, 1)
+
+    def zero_init(self) -> None:
+        """Make the residuals zero, so that the block starts as its shortcut."""
+        for conv in (self.conv3, self.conv5):
+            zero_last(nn.Identity(), conv)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Add the residuals: (N, width, H, W) -> the same shape."""
+        x = x + self.conv3(gate(self.conv2(self.conv1(self.norm1(x)))))
+        return x + self.conv5(gate(self.conv4(self.norm2(x))))
+
+
+def gate(x: torch.Tensor) -> torch.Tensor:
+    """The first half of the channels times the second: (N, 2 C, H, W) -> (N, C, H, W)."""
+    first, second = x.chunk(2, 1)
+    return first * second
 
 
 class PlainBlock(nn.Sequential):

@@ -27,6 +27,24 @@ ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {
 """Name of an activation -> constructor without arguments."""
 
 
+class ChannelNorm(nn.Module):
+    """Normalise each pixel over its channels (Ba, Kiros, Hinton 2016, "Layer Normalization"): (N, C, H, W) -> the same shape.
+
+    What a pixel becomes does not depend on its neighbours, so tiles stay exact.
+
+    >>> ChannelNorm(2)(torch.tensor([1.0, 3.0]).reshape(1, 2, 1, 1)).flatten()
+    tensor([-1.0000,  1.0000], grad_fn=<ViewBackward0>)
+    """
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.weight, self.bias = nn.Parameter(torch.ones(channels)), nn.Parameter(torch.zeros(channels))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Mean 0 and variance 1 over the channels of each pixel, scaled and shifted."""
+        return F.layer_norm(x.permute(0, 2, 3, 1), self.weight.shape, self.weight, self.bias).permute(0, 3, 1, 2)
+
+
 def norm_layer(kind: str, channels: int) -> nn.Module:
     """Build the normalisation called ``kind`` for ``channels`` channels.
 

@@ -77,7 +77,7 @@ OPTIMIZERS: dict[str, Callable[[list[dict[str, Any]], float], torch.optim.Optimi
 
 
 def build_optimizers(network: nn.Module, name: str, lr: float, weight_decay: float = 0.0) -> list[torch.optim.Optimizer]:
-    """The optimisers of a network: with Muon, hidden convolutions go to it and the rest (first, last, norms, biases) to AdamW.
+    """The optimisers of a network: with Muon, hidden convolutions go to it and the rest (first, last, grouped, norms, biases) to AdamW.
 
     Args:
         network: Its convolutions are registered in the order of the forward pass.
@@ -94,7 +94,8 @@ def build_optimizers(network: nn.Module, name: str, lr: float, weight_decay: flo
     parameters = [p for p in network.parameters() if p.requires_grad]
     hidden: list[nn.Parameter] = []
     if name == "muon":
-        convolutions = [cast(nn.Parameter, m.weight) for m in network.modules() if isinstance(m, nn.Conv2d | nn.ConvTranspose2d)]
+        kinds = (nn.Conv2d, nn.ConvTranspose2d)
+        convolutions = [cast(nn.Parameter, m.weight) for m in network.modules() if isinstance(m, kinds) and m.groups == 1]
         hidden = [p for p in convolutions[1:-1] if p.requires_grad]
     taken = {id(p) for p in hidden}
     rest = [p for p in parameters if id(p) not in taken]
