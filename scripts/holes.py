@@ -84,11 +84,11 @@ def sheet(ranked: Sequence[Fill], columns: Sequence[str], count: int = 10) -> Ar
 
 
 def trained_on_lpips(weight: str) -> bool:
-    """Whether the loss of a shipped weight, or of a run's file beside its config.json, was the distance that it is measured by."""
-    path = Path(weight)
-    if path.suffix in (".pt", ".safetensors"):
+    """Whether the loss of a shipped weight, or of a training run, was the distance that it is measured by."""
+    entry, path = weights.find(weight)
+    if not entry.recipe:
         return json.loads((path.parent / "config.json").read_text("utf-8"))["objective"].get("perceptual", 0) > 0
-    objective = RECIPES[weights.find(weight)[0].recipe]().objective
+    objective = RECIPES[entry.recipe]().objective
     return isinstance(objective, Inpaint) and objective.perceptual > 0
 
 

@@ -60,8 +60,10 @@ def test_examples_have_holes_within_them(holes):
 def test_who_learned_from_lpips(holes, tmp_path):
     assert holes.trained_on_lpips("inpaint")
     for weight, expected in ((0.0, False), (0.3, True)):
-        (tmp_path / "config.json").write_text(json.dumps({"objective": {"perceptual": weight}}))
-        assert holes.trained_on_lpips(str(tmp_path / "weights.safetensors")) is expected
+        described = {"network": "inpainting", "options": {}, "task": "inpaint", "objective": {"perceptual": weight}}
+        (tmp_path / "config.json").write_text(json.dumps(described))
+        (tmp_path / "weights.safetensors").touch()
+        assert holes.trained_on_lpips(str(tmp_path)) is holes.trained_on_lpips(str(tmp_path / "weights.safetensors")) is expected
 
 
 @pytest.fixture

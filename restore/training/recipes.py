@@ -14,7 +14,7 @@ from restore.training.inpaint import Inpaint
 from restore.training.repair import Repair
 from restore.training.segment import Segment
 
-RESTORATION = {"widths": [64, 96, 160], "down": [1, 2, 2], "up": [1, 2, 2], "block": "fused"}
+RESTORATION = {"widths": [64, 128, 256], "down": [2, 2, 2], "up": [2, 2, 2], "block": "gated"}
 """Options of the network that denoises and restores JPEG files; ``docs/networks.md`` says what it was chosen from."""
 
 
@@ -67,7 +67,7 @@ def deblur() -> Config:
     return Config(network="restoration", options=RESTORATION, objective=Deblur(), steps=30_000, decay=0.4, crop=96)
 
 
-INPAINTING = {**RESTORATION, "encoder": "fused", "dilations": [1, 2, 4, 8] * 3, "trunk": 320, "finish": 16}
+INPAINTING = {**RESTORATION, "encoder": "gated", "dilations": [1, 2, 4, 8] * 3, "trunk": 320, "finish": 16}
 """Options of the network that fills holes: the denoiser's encoder and decoder, and a trunk. VGG's encoder: ``options.encoder=plain``."""
 
 
