@@ -86,7 +86,8 @@ def test_gated_block_is_that_of_the_paper():
     around = F.conv2d(net.conv1(normalised(x, net.norm1)), net.conv2.weight, net.conv2.bias, padding=2, dilation=2, groups=8)
     middle = x + net.conv3(around[:, :4] * around[:, 4:])
     alone = net.conv4(normalised(middle, net.norm2))
-    torch.testing.assert_close(net(x), middle + net.conv5(alone[:, :4] * alone[:, 4:]))
+    for mode in (True, False):  # written in two ways
+        torch.testing.assert_close(net.train(mode)(x), middle + net.conv5(alone[:, :4] * alone[:, 4:]))
     net.zero_init()
     assert torch.equal(net(x), x)
 

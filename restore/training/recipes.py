@@ -97,7 +97,7 @@ def inpaint() -> Config:
         network="inpainting",
         options=INPAINTING,
         objective=Inpaint(
-            kinds=("strokes", "polylines", "boxes", "scratches", "text", "blobs"), area=(0.03, 0.40), deep=0.25, perceptual=0.3
+            kinds=("strokes", "polylines", "boxes", "scratches", "text", "blobs"), area=(0.03, 0.40), deep=0.25, perceptual=0.15
         ),
         steps=6_000,
         batch=8,
