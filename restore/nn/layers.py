@@ -42,9 +42,9 @@ class ChannelNorm(nn.Module):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Mean 0 and variance 1 over the channels of each pixel, scaled and shifted."""
-        if self.training:
+        if not torch.jit.is_tracing():
             return F.layer_norm(x.permute(0, 2, 3, 1), self.weight.shape, self.weight, self.bias).permute(0, 3, 1, 2)
-        centred = x - x.mean(1, keepdim=True)  # written out nothing is transposed: OpenVINO runs a network of these in half the time
+        centred = x - x.mean(1, keepdim=True)  # for OpenVINO, which runs a network of these in half the time: nothing is transposed
         scale = self.weight[:, None, None] * torch.rsqrt(centred.square().mean(1, keepdim=True) + 1e-5)
         return centred * scale + self.bias[:, None, None]
 
