@@ -46,7 +46,7 @@ class Restorer:
             folder of a training run: see ``restore.weights.find``.
         quality: "fast": the task's small weight instead of its default, where one is shipped. "best": the mean over a picture's eight
             turned and mirrored forms, in eight times the time, for the tasks whose ``ensemble`` is set; the others do what they always do.
-            On held-out photographs it gained 0.09 to 0.13 dB over "default" in noise, 0.03 to 0.08 in JPEG files. A weight that ``weights``
+            On held-out photographs it gained 0.06 dB over "default" in noise, 0.03 to 0.08 in JPEG files. A weight that ``weights``
             names is taken whatever the quality.
 
     Raises:
