@@ -21,7 +21,7 @@ RESTORATION = {"widths": [64, 128, 256], "down": [2, 2, 2], "up": [2, 2, 2], "bl
 def denoise() -> Config:
     """Colour denoiser with a noise-level map, sigma 0 to 75, float or 8-bit noise.
 
-    ``restore train denoise --data DIR --out RUN``; 100 crops a second on one CPU core. Scores: ``weights/denoise.md``.
+    ``restore train denoise --data DIR --out RUN``; 65 crops a second on one CPU core. Scores: ``weights/denoise.md``.
     """
     return Config(network="restoration", options=RESTORATION, objective=Denoise(shrunk=0.6), steps=30_000, decay=0.7, crop=128)
 
