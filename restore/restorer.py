@@ -215,7 +215,8 @@ class Restorer:
 
         def clean(picture: Picture, share: Progress | None) -> Picture:
             camera = noise == "camera" or (may_tell and estimate.has_camera_noise(picture.pixels, linear=picture.is_linear))
-            return self._restored("denoise", picture, share, runtime=self.runtime("denoise", camera=camera), camera=camera, sigma=level)
+            function = functools.partial(TASKS["denoise"].function, sigma=level, camera=camera)
+            return self._restored(picture, function, self.runtime("denoise", camera=camera), share)
 
         return _each(image, clean, progress)
 
@@ -241,7 +242,7 @@ class Restorer:
             WeightsError: The network's weight is not there, or cannot be used.
             MemoryError: The smallest tile does not fit.
         """
-        runtime = self.runtime("dejpeg")
+        runtime, function = self.runtime("dejpeg"), functools.partial(TASKS["dejpeg"].function, jpeg_quality=jpeg_quality)
 
         def clean(picture: Picture, share: Progress | None) -> Picture:
             found = estimate.jpeg_quality(picture) if jpeg_quality == AUTO else 0
@@ -252,7 +253,7 @@ class Restorer:
             coding = picture.coding
             if isinstance(coding, JpegCoding):
                 coding = dataclasses.replace(coding, tables=(), sampling=0)
-            return dataclasses.replace(self._restored("dejpeg", picture, share, runtime=runtime, jpeg_quality=jpeg_quality), coding=coding)
+            return dataclasses.replace(self._restored(picture, function, runtime, share), coding=coding)
 
         return _each(image, clean, progress)
 
@@ -276,7 +277,8 @@ class Restorer:
             WeightsError: The network's weight is not there, or cannot be used.
             MemoryError: The smallest tile does not fit.
         """
-        return _each(image, lambda picture, share: self._restored("deblur", picture, share, width=width), progress)
+        function = functools.partial(TASKS["deblur"].function, width=width)
+        return _each(image, lambda picture, share: self._restored(picture, function, self.runtime("deblur"), share), progress)
 
     def filter(self, image: Kind, name: str, *, strength: float = 0.5, progress: Progress | None = None) -> Any:
         """Imitate a slow filter of ``restore.filters`` with one network; alpha stays as it was.
@@ -298,12 +300,12 @@ class Restorer:
             WeightsError: The network's weight cannot be used.
             MemoryError: The smallest tile does not fit.
         """
-        return _each(image, lambda picture, share: self._restored("filter", picture, share, name=name, strength=strength), progress)
+        function = functools.partial(TASKS["filter"].function, name=name, strength=strength)
+        return _each(image, lambda picture, share: self._restored(picture, function, self.runtime("filter"), share), progress)
 
-    def _restored(self, task: str, picture: Picture, share: Progress | None, *, runtime: Runtime | None = None, **options: Any) -> Picture:
+    def _restored(self, picture: Picture, function: Callable[..., np.ndarray], runtime: Runtime, share: Progress | None) -> Picture:
         """A picture, restored by a task's function with its network."""
-        function, runtime = TASKS[task].function, runtime or self.runtime(task)
-        pixels = function(picture.pixels, runtime=runtime, linear=picture.is_linear, tile=self.tile, progress=share, **options)
+        pixels = function(picture.pixels, runtime=runtime, linear=picture.is_linear, tile=self.tile, progress=share)
         return picture.replace(pixels=pixels)
 
     def runtime(self, task: str, *, camera: bool = False) -> Runtime:

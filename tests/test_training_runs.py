@@ -279,7 +279,7 @@ def test_a_longer_or_shorter_run_goes_on_from_the_newest_checkpoint_with_the_sam
 
 
 def test_patches_grow(folder, tmp_path, monkeypatch):
-    config = override(tiny(), ["patches=0:16:8,4:32:4,9:48:2"])
+    config = override(tiny(objective=Denoise()), ["patches=0:16:8,4:32:4,9:48:2"])
     assert config.patches == ((0, 16, 8), (4, 32, 4), (9, 48, 2))
     assert [config.patch(step) for step in (0, 3, 4, 9, 11)] == [
         (16, range(8)),
