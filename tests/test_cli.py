@@ -536,7 +536,7 @@ def test_an_interruption_is_one_line_and_130_and_leaves_no_half_file(folder):
         picture(f"many/{number:02}.png", size=(300, 400))
     mask("many_mask.png", size=(300, 400))
     words = command("inpaint many --mask many_mask.png -o out --method biharmonic")
-    ours = signal.signal(signal.SIGINT, signal.SIG_DFL)  # where the tests run in the background of a shell it is ignored, and children follow
+    ours = signal.signal(signal.SIGINT, signal.SIG_DFL)  # ignored where the tests run in the background of a shell
     process = subprocess.Popen(words, stderr=subprocess.PIPE, text=True)
     signal.signal(signal.SIGINT, ours)
     first = process.stderr.readline()
