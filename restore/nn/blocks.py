@@ -195,8 +195,7 @@ class FusedBlock(nn.Module):
 
     def __init__(self, in_channels: int, width: int, *, stride: int = 1, dilation: int = 1, factor: int = 2) -> None:
         super().__init__()
-        if in_channels != width or stride != 1:
-            raise ValueError(f"FusedBlock keeps channels and size; got {in_channels} to {width} channels, stride {stride}")
+        check_kept(self, in_channels, width, stride)
         self.conv1 = nn.Conv2d(width, factor * width, 3, 1, dilation, dilation)
         self.relu = nn.ReLU(inplace=True)
         self.conv2 = nn.Conv2d(factor * width, width, 1)
@@ -236,8 +235,7 @@ class GatedBlock(nn.Module):
 
     def __init__(self, in_channels: int, width: int, *, stride: int = 1, dilation: int = 1) -> None:
         super().__init__()
-        if in_channels != width or stride != 1:
-            raise ValueError(f"GatedBlock keeps channels and size; got {in_channels} to {width} channels, stride {stride}")
+        check_kept(self, in_channels, width, stride)
         self.norm1, self.norm2 = ChannelNorm(width), ChannelNorm(width)
         self.conv1 = nn.Conv2d(width, 2 * width, 1)
         self.conv2 = nn.Conv2d(2 * width, 2 * width, 3, 1, dilation, dilation, groups=2 * width)
@@ -254,6 +252,16 @@ class GatedBlock(nn.Module):
         """Add the residuals: (N, width, H, W) -> the same shape."""
         x = x + self.conv3(gate(self.conv2(self.conv1(self.norm1(x)))))
         return x + self.conv5(gate(self.conv4(self.norm2(x))))
+
+
+def check_kept(block: nn.Module, in_channels: int, width: int, stride: int) -> None:
+    """Check that a block that keeps channels and size is not asked to change them.
+
+    Raises:
+        ValueError: It is.
+    """
+    if in_channels != width or stride != 1:
+        raise ValueError(f"{type(block).__name__} keeps channels and size; got {in_channels} to {width} channels, stride {stride}")
 
 
 def gate(x: torch.Tensor) -> torch.Tensor:
