@@ -221,6 +221,17 @@ def check_positive(name: str, limits: tuple[float, float], highest: float) -> No
         raise ValueError(f"{name} starts at {limits[0]:g}; expected a number above 0")
 
 
+def check_shares(objective: object, *names: str) -> None:
+    """Check that settings of an objective are shares, 0 to 1.
+
+    Raises:
+        ValueError: One is not.
+    """
+    for name in names:
+        value = getattr(objective, name)
+        check_range(f"objective.{name}", (value, value), 1)
+
+
 def check_names(name: str, given: Sequence[str], known: Sequence[str]) -> None:
     """Check that some names are given, and known.
 

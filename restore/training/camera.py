@@ -15,7 +15,7 @@ from restore.degrade.camera import Camera, sharpening, smoothed
 from restore.degrade.noise import Crosstalk, Gains
 from restore.degrade.tone import luma
 from restore.draws import Draws
-from restore.training.base import Batch, Photographs, check_positive, check_range, psnr, shrunken, some
+from restore.training.base import Batch, Photographs, check_positive, check_range, check_shares, psnr, shrunken, some
 
 
 class Case(NamedTuple):
@@ -94,8 +94,7 @@ class DenoiseCamera(Photographs):
         for name, highest in (("shot", 255), ("contrast", 4), ("shrink", 1)):
             check_positive(f"objective.{name}", getattr(self, name), highest)
         check_range("objective.quality", self.quality, 100)
-        for name in ("shrunk", "smooth", "sharp", "coded", "white", "untouched", "grey", "told"):
-            check_range(f"objective.{name}", (getattr(self, name), getattr(self, name)), 1)
+        check_shares(self, "shrunk", "smooth", "sharp", "coded", "white", "untouched", "grey", "told")
 
     def draw(self, clean: torch.Tensor, draws: Draws) -> Batch:
         """Take crops with a drawn camera each, and do to them what cameras and phones do before they write a file."""

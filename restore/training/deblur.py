@@ -12,7 +12,7 @@ from restore.degrade.base import column, numbers
 from restore.degrade.blur import Walk, benchmark_kernels, blur, disk_kernels, gaussian_kernels, grid, motion_kernels
 from restore.degrade.tone import luma
 from restore.draws import Draws
-from restore.training.base import Batch, Photographs, check_positive, check_range, psnr, some
+from restore.training.base import Batch, Photographs, check_positive, check_range, check_shares, psnr, some
 
 MARGIN = 16
 """Pixels around a crop from where a kernel brings light into it: kernels have 2 * 16 + 1 pixels a side."""
@@ -64,8 +64,7 @@ class Deblur(Photographs):
         for name, highest in (("sigma", MARGIN / 4), ("radius", MARGIN), ("length", 2 * MARGIN), ("quality", 100)):
             check_positive(f"objective.{name}", getattr(self, name), highest)
         check_range("objective.noise", (self.noise, self.noise), 255)
-        for name in ("rounded", "coded", "shaken", "sharp", "grey", "told"):
-            check_range(f"objective.{name}", (getattr(self, name), getattr(self, name)), 1)
+        check_shares(self, "rounded", "coded", "shaken", "sharp", "grey", "told")
 
     def draw(self, clean: torch.Tensor, draws: Draws) -> Batch:
         """Blur each crop (N, 3, C, C) with a kernel of its own, take its middle, add noise."""

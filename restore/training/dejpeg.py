@@ -13,7 +13,7 @@ from restore.degrade.base import column
 from restore.degrade.codec import double_jpeg
 from restore.degrade.tone import luma
 from restore.draws import Draws
-from restore.training.base import Batch, Photographs, check_positive, check_range, psnr, shrunken, some
+from restore.training.base import Batch, Photographs, check_positive, check_range, check_shares, psnr, shrunken, some
 
 
 class Case(NamedTuple):
@@ -86,8 +86,7 @@ class Dejpeg(Photographs):
         check_positive("objective.shrink", self.shrink, 1)
         check_range("objective.quality", self.quality, 100)
         check_range("objective.again", self.again, 100)
-        for name in ("shrunk", "twice", "untouched", "grey", "told"):
-            check_range(f"objective.{name}", (getattr(self, name), getattr(self, name)), 1)
+        check_shares(self, "shrunk", "twice", "untouched", "grey", "told")
         for name in ("quality", "again"):
             if not getattr(self, name)[0] >= 1:
                 raise ValueError(f"objective.{name} starts at {getattr(self, name)[0]:g}; expected 1 or more")

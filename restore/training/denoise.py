@@ -9,7 +9,7 @@ from torch import nn
 
 from restore import degrade, losses
 from restore.draws import Draws
-from restore.training.base import Batch, Photographs, check_positive, check_range, psnr, shrunken
+from restore.training.base import Batch, Photographs, check_positive, check_range, check_shares, psnr, shrunken
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,8 +39,7 @@ class Denoise(Photographs):
     def __post_init__(self) -> None:
         check_range("objective.sigma", self.sigma, 255)
         check_positive("objective.shrink", self.shrink, 1)
-        for name in ("clipped", "shrunk"):
-            check_range(f"objective.{name}", (getattr(self, name), getattr(self, name)), 1)
+        check_shares(self, "clipped", "shrunk")
 
     def draw(self, clean: torch.Tensor, draws: Draws) -> Batch:
         """Shrink a share of the crops, and add noise of a level drawn for each."""
