@@ -86,13 +86,13 @@ def complete(guess: np.ndarray, holes: np.ndarray, *, sources: np.ndarray | None
         return guess.copy()
     height, width = holes.shape
     result = filled[..., :3].numpy()
-    trust: np.ndarray = (1 / (1 + (matches.misfit(filled) / DOUBT).square())).numpy()
+    fit: np.ndarray = (1 / (1 + (matches.misfit(filled) / DOUBT).square())).numpy()
     if scale > 1:
         result = _refine(result, guess, sources, matches.offsets(), scale)
-        trust = cv2.resize(trust, None, fx=scale, fy=scale, interpolation=cv2.INTER_LINEAR)
+        fit = cv2.resize(fit, None, fx=scale, fy=scale, interpolation=cv2.INTER_LINEAR)
     known = guess[sources]
     result = _steadied(result[:height, :width], guess, holes, COARSE * scale)
-    result = np.clip(guess + trust[:height, :width, None] * (result - guess), known.min(0), known.max(0))
+    result = np.clip(guess + fit[:height, :width, None] * (result - guess), known.min(0), known.max(0))
     return np.where(holes[..., None], result.mean(2, keepdims=True) if guess.shape[2] == 1 else result, guess)
 
 

@@ -31,9 +31,23 @@ def with_difference(row: Pictures) -> Pictures:
     return {**row, "4 x difference": np.clip(4 * abs(made - wanted), 0, 255).astype(np.uint8)}
 
 
+def subjects() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """A face, fur and a cup: parts of scikit-image's photographs."""
+    return photograph("astronaut", 10, 120), photograph("chelsea", 40, 120), photograph("coffee", 60, 180)
+
+
+def compared(clean: np.ndarray, given: np.ndarray, result: np.ndarray, what: str, done: str) -> Pictures:
+    """A row: what was given, what was made of it, and what is wanted."""
+    return {
+        f"{what}: {metrics.psnr(given, clean):.1f} dB": given,
+        f"{done}: {metrics.psnr(result, clean):.1f} dB": result,
+        "original": clean,
+    }
+
+
 def denoised(restorer: Restorer) -> list[Pictures]:
     """Noise of two levels, and film grain, which it was not trained for."""
-    faces, fur, cup = photograph("astronaut", 10, 120), photograph("chelsea", 40, 120), photograph("coffee", 60, 180)
+    faces, fur, cup = subjects()
     noisy = [
         from_float(to_float(x) + s / 255 * np.random.default_rng(s).normal(size=x.shape), np.uint8) for x, s in ((faces, 25), (fur, 50))
     ]
@@ -47,40 +61,25 @@ def denoised(restorer: Restorer) -> list[Pictures]:
         (cup, grain, None, "film grain, not trained for"),
     ):
         result = restorer.denoise(given, sigma=sigma, noise="white")
-        rows.append(
-            {
-                f"{what}: {metrics.psnr(given, clean):.1f} dB": given,
-                f"denoised: {metrics.psnr(result, clean):.1f} dB": result,
-                "original": clean,
-            }
-        )
+        rows.append(compared(clean, given, result, what, "denoised"))
     return rows
 
 
 def developed(restorer: Restorer) -> list[Pictures]:
     """Cameras of medium and high ISO, and one that smooths its noise itself."""
     rows = []
-    for case, clean in (
-        ("medium", photograph("astronaut", 10, 120)),
-        ("high", photograph("chelsea", 40, 120)),
-        ("smooth", photograph("coffee", 60, 180)),
-    ):
+    cameras = {"medium": "medium ISO", "high": "high ISO", "smooth": "high ISO, smoothed"}
+    for clean, (case, what) in zip(subjects(), cameras.items(), strict=True):
         taken, _ = take(torch.from_numpy(to_float(clean)).permute(2, 0, 1)[None], CASES[case], 0)
         given = from_float(taken[0].permute(1, 2, 0).numpy(), np.uint8)
         result = restorer.denoise(given, noise="camera")
-        rows.append(
-            {
-                f"{case} ISO: {metrics.psnr(given, clean):.1f} dB".replace("smooth ISO", "high ISO, smoothed"): given,
-                f"denoised: {metrics.psnr(result, clean):.1f} dB": result,
-                "original": clean,
-            }
-        )
+        rows.append(compared(clean, given, result, what, "denoised"))
     return rows
 
 
 def deblocked(restorer: Restorer) -> list[Pictures]:
     """Files of two qualities, and one of quality 10 that was shifted and saved again at 50, which it does not recognise."""
-    faces, fur, cup = photograph("astronaut", 10, 120), photograph("chelsea", 40, 120), photograph("coffee", 60, 180)
+    faces, fur, cup = subjects()
     moved = saved(np.pad(cup, ((4, 0), (4, 0), (0, 0)), "edge"), 10)[4:, 4:]
     rows = []
     for clean, given, what in (
@@ -89,34 +88,19 @@ def deblocked(restorer: Restorer) -> list[Pictures]:
         (cup, saved(moved, 50), "10, then 50"),
     ):
         result = restorer.dejpeg(given)
-        rows.append(
-            {
-                f"{what}: {metrics.psnr(given, clean):.1f} dB": given,
-                f"restored: {metrics.psnr(result, clean):.1f} dB": result,
-                "original": clean,
-            }
-        )
+        rows.append(compared(clean, given, result, what, "restored"))
     return rows
 
 
 def sharpened(restorer: Restorer) -> list[Pictures]:
     """A lens out of focus, a short shake, and one that is too long for it; with 1 % of noise."""
     kernels, rows = benchmark_kernels(), []
-    for clean, kernel, what in (
-        (photograph("astronaut", 10, 120), "disk_3", "disk of radius 3"),
-        (photograph("chelsea", 40, 120), "walk_12", "shaken, 12 pixels"),
-        (photograph("coffee", 60, 180), "walk_24", "shaken, 24 pixels"),
-    ):
+    blurs = {"disk_3": "disk of radius 3", "walk_12": "shaken, 12 pixels", "walk_24": "shaken, 24 pixels"}
+    for clean, (kernel, what) in zip(subjects(), blurs.items(), strict=True):
         blurred = blur(torch.from_numpy(to_float(clean)).permute(2, 0, 1)[None], kernels[kernel][None])[0].permute(1, 2, 0).numpy()
         given = from_float(blurred + np.random.default_rng(0).normal(0, 0.01, clean.shape), np.uint8)
         result = restorer.deblur(given)
-        rows.append(
-            {
-                f"{what}: {metrics.psnr(given, clean):.1f} dB": given,
-                f"sharpened: {metrics.psnr(result, clean):.1f} dB": result,
-                "original": clean,
-            }
-        )
+        rows.append(compared(clean, given, result, what, "sharpened"))
     return rows
 
 
@@ -130,11 +114,7 @@ def saved(picture: np.ndarray, quality: int) -> np.ndarray:
 def inpainted(restorer: Restorer) -> list[Pictures]:
     """Holes of three sizes, of which it cannot fill the largest."""
     rows = []
-    for kind, clean, seed in (
-        ("thin", photograph("astronaut", 10, 120), 0),
-        ("medium", photograph("chelsea", 40, 120), 1),
-        ("large", photograph("coffee", 60, 180), 3),
-    ):
+    for clean, (kind, seed) in zip(subjects(), {"thin": 0, "medium": 1, "large": 3}.items(), strict=True):
         mask = masks.benchmark(kind, (SIDE, SIDE), seed)
         result = restorer.inpaint(np.where(mask[..., None] > 0, np.uint8(0), clean), mask)
         rows.append(
