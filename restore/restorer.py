@@ -45,9 +45,9 @@ class Restorer:
         weights: Task -> a weight for it instead of its default: a name in ``restore.list_weights()``, or one of your own, such as the
             folder of a training run: see ``restore.weights.find``.
         quality: "fast": the task's small weight instead of its default, where one is shipped. "best": the mean over a picture's eight
-            turned and mirrored forms, for which the network runs eight times, for the tasks whose ``ensemble`` is set; the others do what
-            they always do. On held-out photographs it gained 0.06 dB over "default" in noise, 0.03 to 0.08 in JPEG files, 0.1 to 0.2 in
-            holes. A weight that ``weights`` names is taken whatever the quality.
+            turned and mirrored forms, in eight times the time, for the tasks whose ``ensemble`` is set; the others do what they always do.
+            On held-out photographs it gained 0.06 dB over "default" in noise, 0.03 to 0.08 in JPEG files. A weight that ``weights``
+            names is taken whatever the quality.
 
     Raises:
         ValueError: A device, precision, runtime, tile, quality or task is unknown, not there or out of range.

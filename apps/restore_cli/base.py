@@ -93,7 +93,7 @@ Effort = Annotated[
         "--quality",
         parser=read_quality,
         metavar="fast|default|best",
-        help="fast: a smaller network where there is one; best: the mean over eight turned and mirrored copies, + 0.1 dB, in holes 0.2, up to 8 times as long.",
+        help="fast: a smaller network where there is one; best: the mean over eight turned and mirrored copies, + 0.1 dB, 8 times as long.",
     ),
 ]
 MaxPixels = Annotated[

@@ -31,7 +31,7 @@ MEASURE_JPEG = "As strong as needed"
 """What the page calls quality "auto"."""
 NOISES = {"auto": "As the photograph shows", "camera": "Of a camera or phone", "white": "White: even grain"}
 """Kind of noise -> what the page calls it."""
-EFFORTS = {"fast": "Fast", "default": "Default", "best": "Best (up to 8 times slower)"}
+EFFORTS = {"fast": "Fast", "default": "Default", "best": "Best (8 times slower)"}
 """Quality of a Restorer -> what the page calls it."""
 
 Progress = Callable[[float], None]

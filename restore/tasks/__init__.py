@@ -28,7 +28,7 @@ class Task:
         summary: One line for people.
         fast: A smaller weight; "": there is none.
         camera: A weight for what cameras and phones write, which differs from what is seen in tests; "": there is none.
-        ensemble: Its network does as well on pictures that are turned and mirrored, so that quality "best" is the mean over those forms.
+        ensemble: What it removes looks alike turned and mirrored, so that quality "best" is the mean over those forms.
     """
 
     name: str
@@ -42,7 +42,7 @@ class Task:
 
 
 TASKS = {
-    "inpaint": Task("inpaint", inpaint, "inpaint", True, "fill what a mask marks: scratches, text, stains, things", ensemble=True),
+    "inpaint": Task("inpaint", inpaint, "inpaint", True, "fill what a mask marks: scratches, text, stains, things"),
     "denoise": Task(
         "denoise",
         denoise,
