@@ -70,7 +70,7 @@ def complete(guess: np.ndarray, holes: np.ndarray, *, sources: np.ndarray | None
     filled = levels[-1].image
     for number, level in reversed([*enumerate(levels)]):
         finer = Matches(level, STRIDE if number < 2 else 1)
-        if not len(finer.places):
+        if not (len(finer.places) and len(finer.sites)):
             continue
         if matches is None:
             finer.found, filled = finer.anywhere(len(finer.sites), generator), level.image

@@ -44,6 +44,13 @@ def test_texture_is_as_strong_as_around(monkeypatch: pytest.MonkeyPatch, limit: 
     np.testing.assert_array_equal(filled[~HOLES], NOISE[~HOLES])
 
 
+def test_a_spot_that_is_gone_at_the_scale_of_the_search(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(exemplar, "LIMIT", 1000)
+    holes = square(NOISE.shape[:2], 41, 43)
+    guess = with_hole(NOISE, holes)
+    np.testing.assert_array_equal(complete(guess, holes), guess)
+
+
 def test_a_ramp_keeps_its_slope_without_steps() -> None:
     ramp = np.repeat(np.linspace(0.2, 0.8, 120, dtype=np.float32)[None, :, None], 96, 0)
     filled = complete(ramp, HOLES)

@@ -269,9 +269,28 @@ def test_texture_of_far_apart_holes_and_of_huge_ones(monkeypatch: pytest.MonkeyP
     assert result[400:500, 500:700].std() > 0.5 * picture.std()
 
 
-def test_progress() -> None:
+def test_texture_of_a_long_stroke_looks_at_its_surroundings_and_not_at_the_picture(monkeypatch: pytest.MonkeyPatch) -> None:
+    picture = np.random.default_rng(0).integers(0, 256, (1500, 1500, 1), np.uint8)
+    drawn = np.zeros(picture.shape[:2], np.uint8)
+    cv2.line(drawn, (50, 50), (1450, 1450), 1, 60)
+    cv2.line(drawn, (1450, 50), (50, 1450), 1, 18)
+    seen, complete = [], exemplar.complete
+
+    def watched(guess: np.ndarray, *rest: np.ndarray, **others: object) -> np.ndarray:
+        seen.append(guess.shape[:2])
+        return complete(guess, *rest, **others)
+
+    monkeypatch.setattr(exemplar, "complete", watched)
+    result = inpaint(picture, drawn, Mean(), finish=Finish(grain=False))
+    assert max(np.prod(shape) for shape in seen) <= 512**2
+    assert all(result[at - 4 : at + 4, at - 4 : at + 4].std() > 0.5 * picture.std() for at in range(100, 1400, 100))
+    np.testing.assert_array_equal(result[drawn == 0], picture[drawn == 0])
+
+
+@pytest.mark.parametrize(("holes", "method"), [(HOLES, "ns"), (wide(), "learned")])
+def test_progress(holes: np.ndarray, method: str) -> None:
     seen: list[float] = []
-    inpaint(in_depth(ASTRONAUT, np.uint8), HOLES, method="ns", tile=64, progress=seen.append)
+    inpaint(in_depth(ASTRONAUT, np.uint8), holes, Mean(), method=method, tile=64, progress=seen.append)
     assert seen == sorted(seen)
     assert (seen[0], seen[-1]) == (0, 1)
     assert len(seen) > 5
@@ -301,6 +320,15 @@ def test_no_memory_at_all() -> None:
     runtime.limit = 1
     with pytest.raises(MemoryError, match="not enough memory to fill a hole on a crop of 64 pixels"):
         inpaint(in_depth(ASTRONAUT, np.uint8), HOLES, runtime)
+
+
+def test_no_memory_for_texture(monkeypatch: pytest.MonkeyPatch) -> None:
+    def hungry(*args: object, **others: object) -> None:
+        raise RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes")
+
+    monkeypatch.setattr(exemplar, "complete", hungry)
+    with pytest.raises(MemoryError, match="not enough memory to give a fill texture and grain"):
+        inpaint(in_depth(ASTRONAUT, np.uint8), wide(), Mean())
 
 
 def test_other_errors_come_through() -> None:

@@ -90,6 +90,35 @@ def plan(holes: np.ndarray, *, tile: int, multiple_of: int = 1) -> list[tuple[Bo
     return found
 
 
+def split(holes: np.ndarray, box: Box, *, around: int, limit: int, longest: int) -> Iterator[Box]:
+    """Cut a box until it has at most ``limit`` pixels with what lies around it, or is hardly longer than wide.
+
+    Args:
+        holes: (H, W) bool.
+        box: Where holes are.
+        around: Pixels of the surroundings on each side.
+        limit: The most pixels.
+        longest: Boxes with sides up to this many pixels are not cut.
+
+    Yields:
+        Boxes that share no pixel and hold all holes of ``box``, as small as these.
+
+    >>> line = np.zeros((400, 400), bool); line[10:14, :] = True
+    >>> list(split(line, Box(0, 0, 400, 400), around=10, limit=8000, longest=8))
+    [Box(top=10, left=200, bottom=14, right=400), Box(top=10, left=0, bottom=14, right=200)]
+    """
+    boxes: list[Box | None] = [box]
+    while boxes:
+        found = boxes.pop()
+        tight = found and _tighten(holes, found)
+        if not tight:
+            continue
+        if max(tight.sides) > longest and np.prod(tight.grown(around, holes.shape).sides) > limit:
+            boxes += _halve(holes, tight)
+        else:
+            yield tight
+
+
 def _tighten(holes: np.ndarray, box: Box) -> Box | None:
     """The smallest box around the holes in ``box``."""
     rows, columns = (np.flatnonzero(np.any(holes[box.slices], axis)) for axis in (1, 0))
@@ -101,17 +130,19 @@ def _tighten(holes: np.ndarray, box: Box) -> Box | None:
 def _window(holes: np.ndarray, box: Box, tile: int, multiple_of: int) -> Box | None:
     """``box`` with its context, within the picture; None if that is larger than ``tile``."""
     least, most = min(CONTEXT, tile // 4), tile // 4
-    for measure in (lambda: least, lambda: int(np.clip(2 * _thickness(holes[box.slices]), least, most))):  # the cheap test comes first
-        context = measure()
+
+    def framed(context: int) -> Box | None:
         window = Box(
             max(0, box.top - context) // multiple_of * multiple_of,
             max(0, box.left - context) // multiple_of * multiple_of,
             min(holes.shape[0], -(-(box.bottom + context) // multiple_of) * multiple_of),
             min(holes.shape[1], -(-(box.right + context) // multiple_of) * multiple_of),
         )
-        if max(window.sides) > tile:
-            return None
-    return window
+        return window if max(window.sides) <= tile else None
+
+    if framed(least) is None:  # thickness takes a while to measure
+        return None
+    return framed(int(np.clip(2 * _thickness(holes[box.slices]), least, most)))
 
 
 def _thickness(holes: np.ndarray) -> float:

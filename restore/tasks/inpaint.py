@@ -13,7 +13,7 @@ import numpy as np
 from restore import exemplar, grain, masks
 from restore.image import from_float, to_float, to_linear, to_srgb
 from restore.runtime import Runtime
-from restore.tasks.crops import BLOCK, MIN_TILE, Box, in_order, plan, thick
+from restore.tasks.crops import BLOCK, MIN_TILE, Box, in_order, plan, split, thick
 from restore.tiling import crop_to, is_out_of_memory, pad_to
 
 RADIUS = 3
@@ -27,6 +27,8 @@ WIDE = 2 * BLOCK
 """Holes thicker than this are looked at for texture, in pixels; ``restore.exemplar.share`` says where they take it."""
 SURROUNDINGS = (128, 512)
 """Pixels around a wide hole that texture is copied from, least and most; between them twice the hole's thickness."""
+FILLED = 0.4
+"""Share of the work that is done when wide holes are filled but have no texture yet."""
 GRAINED = 256
 """Largest side of a crop that gets grain at once, with what lies around it, in pixels."""
 NEAR = 64
@@ -90,30 +92,52 @@ def inpaint(
     if holes.all():
         raise ValueError("the mask covers the whole picture: nothing is known that it could be filled from")
     marked, result, holes, multiple_of = holes, pixels.copy(), holes.copy(), runtime.multiple_of if runtime else 1
-    total = max(1, int(np.count_nonzero(holes)))
-    if progress:
-        progress(0.0)
+    report = progress or (lambda done: None)
+    report(0.0)
+    finish = finish if method == "learned" else None
+    textured = _textured(marked) if finish and finish.texture else []
+    total, part = max(1, int(np.count_nonzero(holes))), FILLED if textured else 1.0
     while holes.any():
         try:
             again = partial(inpaint, runtime=runtime, method=method, tile=tile, linear=linear, finish=None)
             _fill_thick(result, holes, again, thickest=_thickest(method, tile, holes.shape))
             for core, window in in_order(plan(holes, tile=tile, multiple_of=multiple_of), holes):
                 _repair(result, holes, core, window, fill, linear=linear)
-                if progress and holes.any():
-                    progress(1 - int(np.count_nonzero(holes)) / total)
+                if holes.any():
+                    report(part - part * int(np.count_nonzero(holes)) / total)
         except (MemoryError, RuntimeError) as error:  # noqa: PERF203, crops are few
             if not is_out_of_memory(error):
                 raise
             if tile // 2 < MIN_TILE:
                 raise MemoryError(f"not enough memory to fill a hole on a crop of {tile} pixels") from error
             tile //= 2
-    if method == "learned" and finish and finish.texture:
-        _copy_texture(result, marked, linear=linear, seed=finish.seed)
-    if method == "learned" and finish and finish.grain:
-        _add_grain(result, marked, linear=linear, seed=finish.seed)
-    if progress:
-        progress(1.0)
+    if finish:
+        _finish(result, marked, textured, finish, linear=linear, report=report)
+    report(1.0)
     return result
+
+
+def _finish(
+    result: np.ndarray,
+    holes: np.ndarray,
+    textured: list[tuple[Box, Box]],
+    finish: Finish,
+    *,
+    linear: bool,
+    report: Callable[[float], None],
+) -> None:
+    """Give the filled ``holes`` (H, W) of ``result`` (H, W, C) texture in its crops, and grain."""
+    sizes = [int(np.prod(window.sides)) for _, window in textured]
+    try:
+        for i, (core, window) in enumerate(textured):
+            report(FILLED + (1 - FILLED) * sum(sizes[:i]) / sum(sizes))
+            _copy_texture(result[window.slices], holes[window.slices], core.within(window), linear=linear, seed=finish.seed)
+        if finish.grain:
+            _add_grain(result, holes, linear=linear, seed=finish.seed)
+    except (MemoryError, RuntimeError) as error:
+        if not is_out_of_memory(error):
+            raise
+        raise MemoryError("not enough memory to give a fill texture and grain; without them it needs less") from error
 
 
 def _fill_thick(result: np.ndarray, holes: np.ndarray, again: Callable[[np.ndarray, np.ndarray], np.ndarray], *, thickest: int) -> None:
@@ -137,31 +161,40 @@ def _fill_thick(result: np.ndarray, holes: np.ndarray, again: Callable[[np.ndarr
         unknown[inside] = False
 
 
-def _copy_texture(result: np.ndarray, holes: np.ndarray, *, linear: bool, seed: int) -> None:
-    """Give the wide ones of the filled ``holes`` (H, W) of ``result`` (H, W, C) texture; near ones share a window."""
-    least, most = SURROUNDINGS
+def _textured(holes: np.ndarray) -> list[tuple[Box, Box]]:
+    """Pairs (core, window) of the wide ones of ``holes`` (H, W): long ones are cut, near ones share a window."""
     crops: list[tuple[Box, Box]] = []
     for thickness, box in thick(holes, WIDE):
-        core, window = box.grown(BLOCK, holes.shape), box.grown(int(np.clip(2 * thickness, least, most)), holes.shape)
-        for other in crops.copy():
-            union = window.joined(other[1])
-            if np.prod(union.sides) <= min(exemplar.LIMIT, np.prod(window.sides) + np.prod(other[1].sides)):
-                core, window = core.joined(other[0]), union
-                crops.remove(other)
-        crops.append((core, window))
-    for core, window in crops:
-        crop, unknown = result[window.slices], holes[window.slices]
-        share = np.zeros(window.sides, np.float32)
-        inner = core.within(window)
-        share[inner.slices] = exemplar.share(unknown)[inner.slices]
-        x = to_float(crop)
-        x = to_srgb(x) if linear else x
-        finite = np.isfinite(x).all(2)
-        x = np.where(finite[..., None], x, np.float32(0))
-        y = exemplar.complete(x, share > 0, sources=finite & ~unknown, seed=seed)
-        y = x + share[..., None] * (y - x)
-        written = share > 0
-        crop[written] = from_float(to_linear(y) if linear else y, result.dtype)[written]
+        around = int(np.clip(2 * thickness, *SURROUNDINGS))
+        limit = min(exemplar.LIMIT, (4 * around) ** 2)
+        for part in split(holes, box.grown(BLOCK, holes.shape), around=around, limit=limit, longest=2 * thickness):
+            core, window = part, part.grown(around, holes.shape)
+            for other in crops.copy():
+                union = window.joined(other[1])
+                if np.prod(union.sides) <= min(limit, np.prod(window.sides) + np.prod(other[1].sides)):
+                    core, window = core.joined(other[0]), union
+                    crops.remove(other)
+            crops.append((core, window))
+    return crops
+
+
+def _copy_texture(crop: np.ndarray, unknown: np.ndarray, core: Box, *, linear: bool, seed: int) -> None:
+    """Give the wide ones of the filled holes ``unknown`` (h, w) of ``crop`` (h, w, C) texture, those in ``core``.
+
+    What lies outside of it is continued as it is: what is known, and what other crops have made of the hole.
+    """
+    share = np.zeros(unknown.shape, np.float32)
+    share[core.slices] = exemplar.share(unknown)[core.slices]
+    written = share > 0
+    if not written.any():
+        return
+    x = to_float(crop)
+    x = to_srgb(x) if linear else x
+    finite = np.isfinite(x).all(2)
+    x = np.where(finite[..., None], x, np.float32(0))
+    y = exemplar.complete(x, written, sources=finite & ~unknown, seed=seed)
+    y = x + share[..., None] * (y - x)
+    crop[written] = from_float(to_linear(y) if linear else y, crop.dtype)[written]
 
 
 def _add_grain(result: np.ndarray, holes: np.ndarray, *, linear: bool, seed: int) -> None:
