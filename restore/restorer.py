@@ -17,6 +17,7 @@ from restore.networks import Network
 from restore.runtime import PRECISIONS, Runtime, has_bf16, pick_engine
 from restore.tasks import TASKS
 from restore.tasks.dejpeg import AUTO, FINEST
+from restore.tasks.denoise import MAX_SIGMA, check_sigma
 from restore.tasks.inpaint import Finish
 
 Progress = Callable[[float], None]
@@ -28,6 +29,8 @@ NOISES = ("auto", "white", "camera")
 """What ``Restorer.denoise`` takes as its noise."""
 ALLOWED = 0.02
 """What it may cost where the precision is "auto"."""
+FAINT = 15.0
+"""Noise under this level, in 8-bit units, is removed in fp32 then: the loss of denoisers is measured from here on, and larger below."""
 
 
 class Restorer:
@@ -38,7 +41,7 @@ class Restorer:
     Args:
         device: "auto" (CUDA, else Metal, else the CPU), "cpu", "cuda", "cuda:1", "mps".
         precision: "fp32", "bf16", or "auto": bf16 where OpenVINO runs on a processor that has it and the weight's manifest says that it
-            costs less than 0.02 dB, else fp32.
+            costs less than 0.02 dB, else fp32; noise fainter than ``FAINT`` is removed in fp32.
         runtime: What runs the networks: "torch", "openvino", or "auto": OpenVINO on the CPU where it is installed, else torch; see
             ``restore.runtime.Runtime``.
         tile: Largest side in pixels of what a network gets at once; it shrinks by itself when memory runs out.
@@ -84,7 +87,7 @@ class Restorer:
         usual = {name: task.fast if quality == "fast" and task.fast else task.weight for name, task in TASKS.items()}
         self.weights = {name: str(weight) for name, weight in {**usual, **(weights or {})}.items()}
         self._named = set(weights or {})
-        self._runtimes: dict[str, Runtime] = {}
+        self._runtimes: dict[tuple[str, str, bool], Runtime] = {}
         self._lock = threading.Lock()
 
     def inpaint(  # noqa: PLR0913 - all that people choose about a fill
@@ -110,7 +113,7 @@ class Restorer:
             method: "learned", "telea", "ns" or "biharmonic".
             texture: What "learned" fills into wide holes gets texture that is copied from the picture (``restore.exemplar``).
             grain: What "learned" fills gets noise like that of its surroundings, where these have any (``restore.grain``).
-            seed: Same seed, same texture and grain; 0 or more.
+            seed: Same seed, same texture and grain; from 0 to 2 ** 63 - 1.
             grow: Pixels that the mask grows by on all sides, 0 to 10000.
             feather: Width of a soft edge outside the grown mask, in pixels, 0 to 10000: the fill fades into the photograph there.
             progress: Called with the fraction done, 0 to 1.
@@ -179,8 +182,8 @@ class Restorer:
 
     def _filler(self, method: str, finish: Finish) -> Callable[[Picture, np.ndarray, Progress | None], Picture]:
         """What fills holes: (a picture, its mask, progress) -> the picture filled."""
-        if not (isinstance(finish.seed, Integral) and finish.seed >= 0):
-            raise ValueError(f"seed must be a whole number, 0 or more, got {finish.seed!r}")
+        if not (isinstance(finish.seed, Integral) and 0 <= finish.seed < 2**63):
+            raise ValueError(f"seed must be a whole number from 0 to 2 ** 63 - 1, got {finish.seed!r}")
         runtime = self.runtime("inpaint") if method == "learned" else None
         function = functools.partial(TASKS["inpaint"].function, runtime=runtime, method=method, tile=self.tile, finish=finish)
         return lambda picture, hole, share: picture.replace(pixels=function(picture.pixels, hole, linear=picture.is_linear, progress=share))
@@ -195,7 +198,7 @@ class Restorer:
                 pictures, where it varies; None: estimated, picture by picture.
             noise: "white": alike in all frequencies, as in tests and in pictures that were computed; "camera": formed by a camera or phone,
                 and by its JPEG file; "auto": as each picture shows (``restore.estimate.has_camera_noise``), and "white" where ``weights``
-                names one, or none for cameras is there.
+                names one, or none for cameras is there. A weight that ``weights`` names must be of the kind that is asked for.
             progress: Called with the fraction done, 0 to 1.
 
         Returns:
@@ -215,8 +218,12 @@ class Restorer:
 
         def clean(picture: Picture, share: Progress | None) -> Picture:
             camera = noise == "camera" or (may_tell and estimate.has_camera_noise(picture.pixels, linear=picture.is_linear))
-            function = functools.partial(TASKS["denoise"].function, sigma=level, camera=camera)
-            return self._restored(picture, function, self.runtime("denoise", camera=camera), share)
+            sigma = check_sigma(level, picture.shape)
+            if sigma is None and not camera:
+                sigma = min(estimate.noise_level(picture.pixels, linear=picture.is_linear), MAX_SIGMA)
+            exact = sigma is not None and bool(np.min(sigma) < FAINT)
+            function = functools.partial(TASKS["denoise"].function, sigma=sigma, camera=camera)
+            return self._restored(picture, function, self.runtime("denoise", camera=camera, exact=exact), share)
 
         return _each(image, clean, progress)
 
@@ -308,12 +315,13 @@ class Restorer:
         pixels = function(picture.pixels, runtime=runtime, linear=picture.is_linear, tile=self.tile, progress=share)
         return picture.replace(pixels=pixels)
 
-    def runtime(self, task: str, *, camera: bool = False) -> Runtime:
+    def runtime(self, task: str, *, camera: bool = False, exact: bool = False) -> Runtime:
         """The network of a task, ready to run; loaded once.
 
         Args:
             task: A key of ``restore.tasks.TASKS``.
             camera: Its network for what cameras write, unless ``weights`` names one.
+            exact: In fp32 where the precision is "auto".
 
         Raises:
             ValueError: The task is unknown.
@@ -322,8 +330,10 @@ class Restorer:
         if task not in TASKS:
             raise ValueError(f"task {task!r} is unknown; expected one of {', '.join(TASKS)}")
         name = TASKS[task].camera if camera and task not in self._named else self.weights[task]
+        exact = exact and self._has_bf16
+        key = task, name, exact
         with self._lock:
-            if name not in self._runtimes:
+            if key not in self._runtimes:
                 try:
                     entry, _ = weights.find(name)
                 except weights.WeightsError as error:
@@ -337,10 +347,10 @@ class Restorer:
                 precision = self.precision
                 if precision == "auto":
                     is_cheap = entry.scores.get(BF16_LOSS, ALLOWED) < ALLOWED
-                    precision = "bf16" if self._has_bf16 and is_cheap else "fp32"
+                    precision = "bf16" if self._has_bf16 and is_cheap and not exact else "fp32"
                 ensemble = self.quality == "best" and TASKS[task].ensemble
-                self._runtimes[name] = Runtime(network, device=self.device, precision=precision, runtime=self._wanted, ensemble=ensemble)
-            return self._runtimes[name]
+                self._runtimes[key] = Runtime(network, device=self.device, precision=precision, runtime=self._wanted, ensemble=ensemble)
+            return self._runtimes[key]
 
 
 def _shares(progress: Progress | None, number: int) -> list[Progress | None]:

@@ -364,36 +364,39 @@ def test_the_network_for_the_noise(
     monkeypatch.setitem(restorer.TASKS, "denoise", dataclasses.replace(TASKS["denoise"], function=spy))
     ours = Restorer(device="cpu")
     ours.denoise(picture, sigma=sigma, noise=noise)
-    assert told == [(ours.runtime("denoise", camera=expected == "denoise-camera"), sigma, expected == "denoise-camera")]
-    assert list(ours._runtimes) == [expected]
+    camera = expected == "denoise-camera"
+    level = sigma if camera or sigma else estimate.noise_level(picture)
+    assert told == [(ours.runtime("denoise", camera=camera, exact=level is not None), level, camera)]
+    assert [name for _, name, _ in ours._runtimes] == [expected]
 
 
 def test_a_weight_of_ones_own_is_for_all_noise(with_camera: Path) -> None:
     own = Restorer(device="cpu", weights={"denoise": "own"})
-    own._runtimes["own"] = Restorer(device="cpu").runtime("denoise")
+    for exact in (False, own._has_bf16):
+        own._runtimes["denoise", "own", exact] = Restorer(device="cpu").runtime("denoise")
     for noise in ("auto", "camera"):
         own.denoise(flat(10, smooth=1), noise=noise)
-    assert list(own._runtimes) == ["own"]
+    assert {name for _, name, _ in own._runtimes} == {"own"}
 
 
 def test_the_usual_weight_may_be_named_too(with_camera: Path) -> None:
     named = Restorer(device="cpu", weights={"denoise": "denoise"})
     for noise in ("auto", "camera"):
         named.denoise(flat(10, smooth=1), noise=noise)
-    assert list(named._runtimes) == ["denoise"]
+    assert {name for _, name, _ in named._runtimes} == {"denoise"}
 
 
 def test_without_a_weight_for_cameras(small: Restorer, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(restorer.TASKS, "denoise", dataclasses.replace(TASKS["denoise"], camera="absent"))
     small.denoise(flat(10, smooth=1))
-    assert list(small._runtimes) == ["denoise"]
+    assert {name for _, name, _ in small._runtimes} == {"denoise"}
     with pytest.raises(WeightsError, match=r"^no weight for 'denoise' \(camera\) is there: weight 'absent' is unknown"):
         small.denoise(PHOTO, noise="camera")
 
 
-@pytest.mark.parametrize("seed", [-1, 1.5, "1"])
+@pytest.mark.parametrize("seed", [-1, 1.5, "1", 2**63])
 def test_seeds_are_whole_numbers(small: Restorer, seed: int) -> None:
-    said = f"seed must be a whole number, 0 or more, got {seed!r}"
+    said = re.escape(f"seed must be a whole number from 0 to 2 ** 63 - 1, got {seed!r}")
     with pytest.raises(ValueError, match=said):
         small.inpaint(PHOTO, np.eye(*PHOTO.shape[:2]), method="telea", seed=seed)
     with pytest.raises(ValueError, match=said):
@@ -475,14 +478,54 @@ def test_auto_takes_bf16_where_it_is_fast_and_cheap(
     from restore.runtime import compiled
 
     if loss is not None:
-        manifest = tiny_weights / "weights.toml"
-        scores = f'[denoise.scores]\n"{restorer.BF16_LOSS}" = {loss}\n[inpaint]'
-        manifest.write_text(manifest.read_text("utf-8").replace("[inpaint]", scores), "utf-8")
+        say_loss(tiny_weights, loss)
     monkeypatch.setattr(compiled, "capabilities", lambda: ["FP32", "BF16"] if has_it else ["FP32"])
-    taken = []
-    monkeypatch.setattr(restorer, "Runtime", lambda network, *, device, precision, runtime, ensemble: taken.append(precision))
+    taken = precisions(monkeypatch)
     Restorer(device="cpu", runtime=runtime).runtime("denoise")
     assert taken == [precision]
+
+
+def say_loss(folder: Path, loss: float) -> None:
+    """Write into a manifest what the denoiser loses in bf16."""
+    manifest = folder / "weights.toml"
+    scores = f'[denoise.scores]\n"{restorer.BF16_LOSS}" = {loss}\n[inpaint]'
+    manifest.write_text(manifest.read_text("utf-8").replace("[inpaint]", scores), "utf-8")
+
+
+def precisions(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The precisions of the networks that will be made; none is."""
+    taken: list[str] = []
+    monkeypatch.setattr(restorer, "Runtime", lambda network, *, device, precision, runtime, ensemble: taken.append(precision))
+    return taken
+
+
+@pytest.fixture
+def with_bf16(tiny_weights: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The precisions of the networks that are made, on a processor that has bf16 and with a denoiser that loses nothing by it."""
+    from restore.runtime import compiled
+
+    say_loss(tiny_weights, 0)
+    monkeypatch.setattr(compiled, "capabilities", lambda: ["BF16"])
+    return precisions(monkeypatch)
+
+
+@pytest.mark.parametrize(
+    ("sigma", "asked", "precision"),
+    [(14.9, "auto", "fp32"), (15, "auto", "bf16"), (14.9, "bf16", "bf16"), (np.linspace(5, 40, 160 * 160).reshape(160, 160), "auto", "fp32")],
+)
+def test_faint_noise_is_removed_in_fp32(
+    sigma: float | np.ndarray, asked: str, precision: str, with_bf16: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(restorer.TASKS, "denoise", dataclasses.replace(TASKS["denoise"], function=lambda pixels, **others: pixels))
+    Restorer(device="cpu", precision=asked).denoise(flat(10), sigma=sigma)
+    assert with_bf16 == [precision]
+
+
+def test_a_weight_is_for_its_task_whatever_was_loaded_before(small: Restorer) -> None:
+    wrong = Restorer(device="cpu", weights={"dejpeg": "denoise"})
+    wrong.denoise(PHOTO, sigma=5)
+    with pytest.raises(WeightsError, match="weight 'denoise' is for the task 'denoise', not 'dejpeg'"):
+        wrong.dejpeg(PHOTO, jpeg_quality=10)
 
 
 def test_unknown_task() -> None:

@@ -48,7 +48,7 @@ def denoise(
     Raises:
         ValueError: ``sigma`` is out of its range; a float picture holds a NaN or an infinity.
     """
-    sigma = _check(sigma, pixels.shape)
+    sigma = check_sigma(sigma, pixels.shape)
     if camera and sigma is None:
         return run(pixels, runtime, 0.0, tile=tile, linear=linear, progress=progress)
     if sigma is None:
@@ -62,8 +62,12 @@ def denoise(
     return np.where(sigma[..., None] == 0, pixels, result) if isinstance(sigma, np.ndarray) else result
 
 
-def _check(sigma: float | np.ndarray | None, shape: tuple[int, ...]) -> float | np.ndarray | None:
-    """The level, a map as float32."""
+def check_sigma(sigma: float | np.ndarray | None, shape: tuple[int, ...]) -> float | np.ndarray | None:
+    """Give a level for a picture of ``shape`` (H, W, ...) back, a map as float32.
+
+    Raises:
+        ValueError: It is out of its range, or a map of another size.
+    """
     if isinstance(sigma, np.ndarray) and sigma.ndim == 2:
         if sigma.shape != shape[:2]:
             raise ValueError(f"sigma is a map of {sigma.shape[1]}x{sigma.shape[0]}; expected {shape[1]}x{shape[0]}, as the picture has")
