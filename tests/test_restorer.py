@@ -511,7 +511,12 @@ def with_bf16(tiny_weights: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 @pytest.mark.parametrize(
     ("sigma", "asked", "precision"),
-    [(14.9, "auto", "fp32"), (15, "auto", "bf16"), (14.9, "bf16", "bf16"), (np.linspace(5, 40, 160 * 160).reshape(160, 160), "auto", "fp32")],
+    [
+        (14.9, "auto", "fp32"),
+        (15, "auto", "bf16"),
+        (14.9, "bf16", "bf16"),
+        (np.linspace(5, 40, 160 * 160).reshape(160, 160), "auto", "fp32"),
+    ],
 )
 def test_faint_noise_is_removed_in_fp32(
     sigma: float | np.ndarray, asked: str, precision: str, with_bf16: list[str], monkeypatch: pytest.MonkeyPatch
