@@ -22,7 +22,7 @@ from skimage import data as photographs
 from restore.draws import Draws
 from restore.training import engine
 from restore.training.base import Reading
-from restore.training.checkpoints import State, keep_best
+from restore.training.checkpoints import State, keep_best, schedule, shared_steps
 from restore.training.config import override
 from restore.training.denoise import Denoise
 from restore.training.log import Log, Pace, Progress
@@ -259,7 +259,7 @@ def test_cosine_is_that_of_torch():
 
 
 def test_a_longer_or_shorter_run_goes_on_from_the_newest_checkpoint_with_the_same_past(folder, tmp_path):
-    """After a whole run of 12 steps, of which the last 3 were the decay: to 16 steps from 9, to 10 from 8, to 6 not at all."""
+    """After a whole run of 12 steps, of which the last 3 were the decay: to 16 steps and to 10 from 9, to 4 not at all."""
     run = tmp_path / "run"
     train(tiny(validate_every=4), folder, run)
     kept = sorted(p.name.split("-psnr")[0] for p in (run / "best").iterdir())
@@ -267,15 +267,49 @@ def test_a_longer_or_shorter_run_goes_on_from_the_newest_checkpoint_with_the_sam
     told = []
     engine.train(tiny(steps=10, decay=0.2, validate_every=4), source=folder, out=run, say=told.append)
     assert "resumed" in told[0]
-    assert told[0].endswith("at step 8")
+    assert told[0].endswith("at step 9")
     assert_equal_states(train(tiny(steps=10, decay=0.2), folder, tmp_path / "ten"), engine.read_checkpoint(run / "checkpoint.pt"))
     assert [r["step"] for r in records(run) if "loss" in r] == [4, 8]
     longer = tiny(steps=16, decay=0.5, schedule="cosine")
     assert_equal_states(train(longer, folder, tmp_path / "sixteen"), train(longer, folder, run))
-    with pytest.raises(
-        engine.TrainingError, match="has run 16 steps and keeps none on its constant part; expected one at step 3 or before"
-    ):
-        train(tiny(steps=6, decay=0.5), folder, run)
+    message = "has run 16 steps and keeps none that had the learning rates of this configuration; expected one at step 3 or before"
+    with pytest.raises(engine.TrainingError, match=message):
+        train(tiny(steps=4, decay=0.5), folder, run)
+
+
+def test_the_best_of_a_branch_that_was_given_up_are_removed(folder, tmp_path, monkeypatch):
+    scores = iter([30.0, 40.0, 10.0, 20.0])
+    monkeypatch.setattr(Denoise, "validate", lambda self, network, batches: {"psnr_25": next(scores)})
+    train(tiny(validate_every=6), folder, tmp_path)
+    train(tiny(steps=20, decay=0.1, validate_every=15), folder, tmp_path)  # goes on from step 9
+    names = sorted(p.name for p in (tmp_path / "best").iterdir())
+    assert names == [f"step-{step:06}-psnr_25={score}.0000.pt" for step, score in ((6, 30), (15, 10), (20, 20))]
+
+
+DROPS = {"steps": 36_000, "decay": 0.0, "milestones": (18_000, 27_000)}
+
+
+@pytest.mark.parametrize(
+    ("before", "changes", "common"),
+    [
+        ({}, {}, 18_000),
+        ({}, DROPS, 9_000),
+        ({"milestones": (18_000, 27_000)}, DROPS, 18_000),
+        ({}, {"gamma": 0.5}, 9_000),
+        ({}, {"warmup": 100}, 0),
+        ({}, {"lr": 0.05}, 0),
+        ({}, {"steps": 12_000}, 12_000),
+    ],
+)
+def test_a_past_is_the_same_while_the_learning_rates_are(before, changes, common):
+    recipe = RECIPES["densenet-cifar10"]()
+    content = {"step": 18_000, **schedule(dataclasses.replace(recipe, **before))}
+    assert shared_steps(content, dataclasses.replace(recipe, **changes)) == common
+
+
+def test_a_checkpoint_that_says_less_of_its_past_goes_on():
+    content = {"step": 9_000, "steps": 18_000, "plateau": 18_000}
+    assert shared_steps(content, RECIPES["densenet-cifar10"]()) == 9_000
 
 
 def test_patches_grow(folder, tmp_path, monkeypatch):

@@ -15,7 +15,7 @@ from restore import weights
 from restore.networks import inpainting
 from restore.training.base import TrainingError
 from restore.training.config import Config
-from restore.training.optim import Player
+from restore.training.optim import Player, rate
 
 
 @dataclass
@@ -73,7 +73,13 @@ def replacing(path: Path) -> Iterator[Path]:
 
 def schedule(config: Config) -> dict[str, Any]:
     """What the learning rate of each step follows from, as checkpoints hold it."""
-    return {"steps": config.steps, "plateau": config.plateau, "schedule": config.schedule}
+    return {name: getattr(config, name) for name in ("lr", "steps", "plateau", "schedule", "warmup", "milestones", "gamma")}
+
+
+def learning_rate(plan: dict[str, Any], step: int) -> float:
+    """Share of the full learning rate at a step, of what ``schedule`` returned."""
+    shape = {name: plan[name] for name in ("steps", "schedule", "warmup", "milestones", "gamma")}
+    return rate(step, decay=plan["steps"] - plan["plateau"], **shape)
 
 
 def keep_best(folder: Path, config: Config, state: State, score: float) -> None:
@@ -86,6 +92,13 @@ def keep_best(folder: Path, config: Config, state: State, score: float) -> None:
         save(path, config, state)
     for other in best[config.keep :]:
         other.unlink(missing_ok=True)
+
+
+def rewind(folder: Path, step: int) -> None:
+    """Remove the best checkpoints of later steps: they are of a branch that was given up, or will be written again."""
+    for path in folder.glob("step-*=*.pt"):
+        if int(path.stem.split("-")[1]) > step:
+            path.unlink()
 
 
 def resume(config: Config, out: Path, state: State, say: Callable[[str], None]) -> None:
@@ -115,27 +128,30 @@ def resume(config: Config, out: Path, state: State, say: Callable[[str], None]) 
 def newest(config: Config, out: Path) -> Path:
     """The checkpoint with the most steps among those whose learning rates, so far, were those of the configuration.
 
-    These are all of the same schedule; of another one those on the constant part of both.
-
     Raises:
         TrainingError: There is none.
     """
     last = out / "checkpoint.pt"
-    if fits(read_checkpoint(last, mmap=True), config):
+    content = read_checkpoint(last, mmap=True)
+    done, common = content["step"], shared_steps(content, config)
+    if common == done:
         return last
     found = {path: read_checkpoint(path, mmap=True) for path in (out / "plateau.pt", *sorted((out / "best").glob("*.pt"))) if path.exists()}
-    steps = {path: content["step"] for path, content in found.items() if fits(content, config)}
+    steps = {path: content["step"] for path, content in found.items() if shared_steps(content, config) == content["step"]}
     if not steps:
-        done = read_checkpoint(last, mmap=True)["step"]
-        wanted = f"expected one at step {config.plateau} or before, to go on with steps={config.steps} and decay={config.decay:g}"
-        raise TrainingError(f"{out} has run {done} steps and keeps none on its constant part; {wanted}")
+        wanted = f"expected one at step {common} or before, up to which they are those of lr={config.lr:g}, steps={config.steps} and so on"
+        raise TrainingError(f"{out} has run {done} steps and keeps none that had the learning rates of this configuration; {wanted}")
     return max(steps, key=steps.__getitem__)
 
 
-def fits(content: dict[str, Any], config: Config) -> bool:
-    """Whether the learning rates that led to a checkpoint are those that the configuration has up to there."""
-    same = {"schedule": "linear", **content}.items() >= schedule(config).items()
-    return content["step"] <= (config.steps if same else min(content["plateau"], config.plateau))
+def shared_steps(content: dict[str, Any], config: Config) -> int:
+    """How many of a checkpoint's steps, from the first on, had the learning rates that the configuration has; older ones say less of theirs."""
+    ours, count = schedule(config), min(content["step"], config.steps)
+    theirs = {**ours, "schedule": "linear", **{name: content[name] for name in ours.keys() & content.keys()}}
+    if theirs == ours:
+        return count
+    rates = ((plan["lr"] * learning_rate(plan, step) for plan in (theirs, ours)) for step in range(count))
+    return next((step for step, (then, now) in enumerate(rates) if then != now), count)
 
 
 def read_checkpoint(path: Path, *, mmap: bool = False) -> dict[str, Any]:

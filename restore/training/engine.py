@@ -17,10 +17,22 @@ from torch import nn
 from restore import data
 from restore.draws import Draws
 from restore.training.base import Adversarial, Batch, Reading, Source, TrainingError
-from restore.training.checkpoints import State, describe, export, keep_best, read_checkpoint, resume, save, start_from
+from restore.training.checkpoints import (
+    State,
+    describe,
+    export,
+    keep_best,
+    learning_rate,
+    read_checkpoint,
+    resume,
+    rewind,
+    save,
+    schedule,
+    start_from,
+)
 from restore.training.config import Config, build
 from restore.training.log import Log, Pace, Progress, contact_sheet
-from restore.training.optim import Player, build_optimizers, rate
+from restore.training.optim import Player, build_optimizers
 from restore.training.processes import Processes, together
 
 __all__ = ["Progress", "TrainingError", "export", "read_checkpoint", "start_from", "train"]
@@ -45,8 +57,8 @@ def train(
     - ``pictures/``, what the network makes of four held-out photographs at each validation;
     - at the end ``weights.safetensors``, the averaged weights.
 
-    A run whose ``steps``, ``decay`` or ``schedule`` were changed goes on from the newest of these checkpoints at which the learning rate
-    had been the same so far. Ctrl-C or SIGTERM saves a checkpoint and returns.
+    A run whose learning rates were changed (by ``lr``, ``steps``, ``decay`` and so on) goes on from the newest of these checkpoints at which
+    they had been the same so far; the best ones after it are removed. Ctrl-C or SIGTERM saves a checkpoint and returns.
 
     Args:
         config: The run.
@@ -80,6 +92,9 @@ def train(
             if crop % multiple:
                 raise ValueError(f"crop is {crop}; expected a multiple of {multiple}, as the network {config.network!r} needs")
         resume(config, out, state, tell)
+        processes.wait()
+        if processes.leads:
+            rewind(out / "best", state.step)
         reading = Reading(
             source=source,
             network=state.averaged,
@@ -155,7 +170,7 @@ class Run:
     def finish(self, say: Callable[[str], None], progress: Callable[[Progress], None] | None) -> Path:
         """Take the steps that are left; see ``train``."""
         config, state, leads = self.config, self.state, self.processes.leads
-        pending, pace = Pending(state.losses, self.fail), Pace()
+        pending, pace, plan = Pending(state.losses, self.fail), Pace(), schedule(config)
         images = sum(len(steps) * batch for steps, _, batch in config.stages)
         if leads:
             (self.out / "config.json").write_text(json.dumps(describe(config), indent=1) + "\n", encoding="utf-8")
@@ -170,7 +185,7 @@ class Run:
                 if state.step == config.plateau:
                     pending.read()
                     self.save("plateau.pt")
-                share = learning_rate(config, state.step)
+                share = learning_rate(plan, state.step)
                 pending.add(state.step, self.advance(move(next(batches), self.processes.device), share))
                 state.step += 1
                 average(state.averaged, state.player.network, min(config.ema, state.step / (state.step + 10)))
@@ -307,19 +322,6 @@ def average(averaged: nn.Module, network: nn.Module, decay: float) -> None:
     torch._foreach_lerp_([targets[key] for key in moving], [sources[key] for key in moving], 1 - decay)
     for key in targets.keys() - moving:
         targets[key].copy_(sources[key])
-
-
-def learning_rate(config: Config, step: int) -> float:
-    """Share of the full learning rate at ``step``."""
-    return rate(
-        step,
-        steps=config.steps,
-        warmup=config.warmup,
-        decay=config.steps - config.plateau,
-        schedule=config.schedule,
-        milestones=config.milestones,
-        gamma=config.gamma,
-    )
 
 
 def move(batch: Any, device: torch.device) -> Any:

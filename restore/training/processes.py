@@ -49,6 +49,10 @@ class Processes:
         distributed.all_reduce(raised)
         return bool(raised)
 
+    def wait(self) -> None:
+        """Let no process go on before all have come here."""
+        self.any(False)
+
     def average(self, tensors: Sequence[torch.Tensor]) -> None:
         """Replace tensors of one type by their means over the processes."""
         if self.count == 1:
