@@ -9,7 +9,6 @@
 import contextlib
 import hashlib
 import inspect
-import io
 import json
 import os
 import pickle
@@ -103,13 +102,10 @@ def entries(place: Path | None = None) -> dict[str, Entry]:
     """
     path = (place or folder()) / "weights.toml"
     try:
-        content = tomllib.loads(path.read_text("utf-8"))
-    except OSError as error:
-        raise WeightsError(f"{path} cannot be read: {error.strerror}") from error
+        content = tomllib.loads(_read(path).decode("utf-8"))
     except ValueError as error:  # broken TOML, broken UTF-8
         raise WeightsError(f"{path} is not a TOML file: {error}") from error
-    version = content.pop("version", None)
-    if version != VERSION:
+    if (version := content.pop("version", None)) != VERSION:
         hint = "; a newer release of restore reads it" if isinstance(version, int) and version > VERSION else ""
         raise WeightsError(f"{path} has version {version}, expected {VERSION}{hint}")
     return {name: _entry(name, table, path) for name, table in content.items()}
@@ -191,8 +187,8 @@ def load(
     given = {**(options or {}), **{key: value for key, value in swaps.items() if value is not None}}
     if weights is None:
         title, (entry, path) = f"weight {name!r}", find(name, place)
-        read = (lambda: _parse(_read(entry, path), title)) if entry.sha256 else (lambda: _read_foreign(path))
-        return _filled(title, entry.network, read, default=entry.options, given=given)
+        reader = (lambda: _parse(_read(path, entry), title)) if entry.sha256 else (lambda: read(path))
+        return _filled(title, entry.network, reader, default=entry.options, given=given)
     if weights == "imagenet":
         if name not in backbones.BACKBONES[name].TORCHVISION:
             raise WeightsError(f"torchvision publishes no ImageNet weights of {name!r}; expected a file (.safetensors or .pth)")
@@ -203,7 +199,7 @@ def load(
             network.mean = network.std = (0.5,) * given["in_channels"]
         return network
     file = Path(weights)
-    return _filled(str(file), name, lambda: _read_foreign(file), default={}, given=given)
+    return _filled(str(file), name, lambda: read(file), default={}, given=given)
 
 
 def class_names(name: str, weights: str | os.PathLike[str] | None = None, *, place: Path | None = None) -> tuple[str, ...]:
@@ -223,18 +219,13 @@ def class_names(name: str, weights: str | os.PathLike[str] | None = None, *, pla
 
     if weights != "imagenet" or name not in backbones.BACKBONES or name not in backbones.BACKBONES[name].TORCHVISION:
         return ()
-
     return tuple(get_model_weights(name)["IMAGENET1K_V1"].meta["categories"])
 
 
 def _filled(
-    title: str, name: str, read: "Callable[[], dict[str, Tensor]]", *, default: Mapping[str, Any], given: Mapping[str, Any]
+    title: str, name: str, reader: "Callable[[], dict[str, Tensor]]", *, default: Mapping[str, Any], given: Mapping[str, Any]
 ) -> "Network | Backbone":
-    """The network called ``name``, built first, then filled with what ``read`` returns.
-
-    Raises:
-        WeightsError: An option or a tensor does not fit.
-    """
+    """The network called ``name``, built first, then filled with what ``reader`` returns."""
     from restore import backbones, networks
 
     is_backbone, options = name in backbones.BACKBONES, {**default, **given}
@@ -242,14 +233,14 @@ def _filled(
         network = networks.build_any(name, options)
     except ValueError as error:
         raise WeightsError(f"{title} does not fit network {name!r}: {error}") from error
-    state, ours = read(), network.state_dict()
+    state, ours = reader(), network.state_dict()
     if is_backbone:
         state = getattr(backbones.BACKBONES[name], "remap", dict)(state)
         if "num_classes" not in options and (classes := _classes(state, ours, name, options)):
             return _filled(title, name, lambda: state, default={**default, "num_classes": classes}, given=given)
         state = _adapted(state, ours, name, options=options, given=given)
-    if faults := _faults(state, ours):
-        raise WeightsError(f"{title} does not fit network {name!r}: {faults}")
+    if wrong := faults(state, ours):
+        raise WeightsError(f"{title} does not fit network {name!r}: {wrong}")
     network.load_state_dict({key: value.float() if value.is_floating_point() else value for key, value in state.items()})
     return network.eval()
 
@@ -275,7 +266,7 @@ def _classes(state: "dict[str, Tensor]", ours: "dict[str, Tensor]", name: str, o
 def _adapted(
     state: "dict[str, Tensor]", ours: "dict[str, Tensor]", name: str, *, options: Mapping[str, Any], given: Mapping[str, Any]
 ) -> "dict[str, Tensor]":
-    """A backbone's state dict, made to fit where another input or classifier is asked for; what else differs is left to ``_faults``."""
+    """A backbone's state dict, made to fit where another input or classifier is asked for; what else differs is left to ``faults``."""
     from restore.backbones import adapt_input
 
     state = dict(state)
@@ -295,19 +286,17 @@ def _adapted(
     return state
 
 
-def _faults(state: "dict[str, Tensor]", wanted: "dict[str, Tensor]") -> str:
+def faults(state: "dict[str, Tensor]", wanted: "dict[str, Tensor]") -> str:
     """How a state dict differs from the wanted one in names and shapes; empty where it does not.
 
     The counters of batch normalisation may be missing: files older than they are lack them, and PyTorch fills them in.
     """
     lacking = [key for key in wanted if key not in state and not key.endswith("num_batches_tracked")]
-    unknown = [key for key in state if key not in wanted]
     others = [key for key, value in state.items() if key in wanted and value.shape != wanted[key].shape]
     shapes = [f"{key} {tuple(state[key].shape)} instead of {tuple(wanted[key].shape)}" for key in others]
-    groups = {"lacks": lacking, "has the unknown": unknown, "has": shapes}
-    few = 3
-    rest = {verb: f" and {len(keys) - few} more" if len(keys) > few else "" for verb, keys in groups.items()}
-    return "; ".join(f"{verb} {', '.join(keys[:few])}{rest[verb]}" for verb, keys in groups.items() if keys)
+    groups = {"lacks": lacking, "has the unknown": [key for key in state if key not in wanted], "has": shapes}
+    said = {verb: ", ".join(keys[:3]) + (f" and {len(keys) - 3} more" if len(keys) > 3 else "") for verb, keys in groups.items()}
+    return "; ".join(f"{verb} {what}" for verb, what in said.items() if what)
 
 
 def _fetch(name: str) -> "dict[str, Tensor]":
@@ -319,35 +308,45 @@ def _fetch(name: str) -> "dict[str, Tensor]":
         with contextlib.redirect_stdout(sys.stderr):  # where PyTorch says what it downloads
             return dict(published.get_state_dict(progress=sys.stderr.isatty(), check_hash=True, map_location="cpu", weights_only=True))
     except Exception as error:  # a network and a file have many ways to fail
-        raise WeightsError(
-            f"weights 'imagenet' of {name!r} cannot be fetched from {published.url}: {_one_line(error)}; expected a network, or a file"
-        ) from error
+        failed = f"weights 'imagenet' of {name!r} cannot be fetched from {published.url}: {_one_line(error)}"
+        raise WeightsError(f"{failed}; expected a network, or a file") from error
 
 
-def _read_foreign(path: Path) -> "dict[str, Tensor]":
-    """The state dict in a file that is not in the manifest."""
+def read(path: Path) -> "dict[str, Tensor]":
+    """The state dict in a file that need not be in a manifest; in a checkpoint of ``restore.training`` its averaged weights.
+
+    Raises:
+        WeightsError: It is not there, broken, or holds something else.
+    """
     import torch
 
     if path.suffix not in (".safetensors", ".pth", ".pt"):
         raise WeightsError(f"{path} ends in {path.suffix!r}; expected a file that ends in .safetensors, .pth or .pt, or 'imagenet'")
-    try:
-        content = path.read_bytes()
-    except OSError as error:
-        raise WeightsError(f"{path} cannot be read: {error.strerror}") from error
     if path.suffix == ".safetensors":
-        return _parse(content, str(path))
-    try:
-        state = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
-    except pickle.UnpicklingError as error:  # whose text is advice to read it without care
-        raise WeightsError(f"{path} is no file of tensors: it is broken, or holds objects, which could run code") from error
-    except Exception as error:  # a broken pickle raises whatever it likes
-        raise WeightsError(f"{path} is no file of tensors: {_one_line(error)}") from error
-    if isinstance(state, dict) and isinstance(state.get("averaged"), dict):  # a checkpoint of restore.training
-        state = state["averaged"]
+        return _parse(_read(path), str(path))
+    held = unpickle(path)
+    state = held.get("averaged", held) if isinstance(held, dict) else held
     if not isinstance(state, dict) or not all(isinstance(key, str) and isinstance(value, torch.Tensor) for key, value in state.items()):
         found = f"a dict of {', '.join(map(str, list(state)[:3]))}" if isinstance(state, dict) else type(state).__name__
         raise WeightsError(f"{path} holds {found}; expected a state dict: names and tensors")
     return state
+
+
+def unpickle(path: Path, *, mmap: bool = False) -> Any:
+    """What ``torch.save`` wrote: tensors, numbers, text and containers of them; with ``mmap`` tensors stay on disk until they are used.
+
+    Raises:
+        WeightsError: The file is not there, broken, or holds something else.
+    """
+    import torch
+
+    try:
+        return torch.load(path, map_location="cpu", weights_only=True, mmap=mmap)
+    except OSError as error:
+        raise WeightsError(f"{path} cannot be read: {error.strerror}") from error
+    except Exception as error:  # a broken pickle raises whatever it likes, UnpicklingError with advice to read it without care
+        why = "it is broken, or holds objects, which could run code" if isinstance(error, pickle.UnpicklingError) else _one_line(error)
+        raise WeightsError(f"{path} is no file of tensors: {why}") from error
 
 
 def _parse(content: bytes, title: str) -> "dict[str, Tensor]":
@@ -365,16 +364,16 @@ def _one_line(error: BaseException) -> str:
     return " ".join(str(error).split())[:300] or type(error).__name__
 
 
-def _read(entry: Entry, path: Path) -> bytes:
-    """The content of a weight's file, checked against its size and hash."""
+def _read(path: Path, entry: Entry | None = None) -> bytes:
+    """The content of a file; a weight's is checked against its size and hash."""
+    title = f"weight {entry.name!r}: {path}" if entry else str(path)
     try:
         content = path.read_bytes()
     except OSError as error:
-        raise WeightsError(f"weight {entry.name!r}: {path} cannot be read: {error.strerror}") from error
-    digest = hashlib.sha256(content).hexdigest()
-    if digest != entry.sha256.lower():
+        raise WeightsError(f"{title} cannot be read: {error.strerror}") from error
+    if entry and (digest := hashlib.sha256(content).hexdigest()) != entry.sha256.lower():
         size = "" if len(content) == entry.bytes else f" ({len(content)} bytes instead of {entry.bytes})"
-        raise WeightsError(f"weight {entry.name!r}: {path} has sha256 {digest}{size}, expected {entry.sha256}")
+        raise WeightsError(f"{title} has sha256 {digest}{size}, expected {entry.sha256}")
     return content
 
 

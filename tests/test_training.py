@@ -210,10 +210,49 @@ def test_errors_of_a_run_are_one_line(folder, tmp_path):
         train(tiny(options={"widths": [4, 8, 8]}), folder, tmp_path / "b")
     assert "\n" not in str(error.value)
     (tmp_path / "b" / "checkpoint.pt").write_bytes(b"nothing")
-    with pytest.raises(engine.TrainingError, match="is not a checkpoint"):
+    with pytest.raises(engine.TrainingError, match="is no file of tensors"):
         train(tiny(), folder, tmp_path / "b")
-    with pytest.raises(engine.TrainingError, match="tensors have another name or shape"):
-        train(tiny(start=str(tmp_path / "b" / "weights.safetensors"), options={"widths": [4, 8, 8]}), folder, tmp_path / "c")
+    torch.save({"network": {}}, tmp_path / "b" / "checkpoint.pt")
+    with pytest.raises(engine.TrainingError, match="is not a checkpoint: it holds no averaged weights"):
+        train(tiny(), folder, tmp_path / "b")
+    start = str(tmp_path / "b" / "weights.safetensors")
+    with pytest.raises(engine.TrainingError, match=r"does not fit: it lacks .* and \d+ more; has .* instead of "):
+        train(tiny(start=start, options={"widths": [4, 8, 8]}), folder, tmp_path / "c")
+
+
+SHALLOW = {"widths": [8, 8, 8], "down": [1, 1, 1], "up": [1, 1, 1]}
+
+
+@pytest.mark.parametrize(
+    ("network", "options", "content", "message"),
+    [
+        ("restoration", SHALLOW, b"nothing", "nothing to start from: .* is no safetensors file"),
+        ("restoration", SHALLOW, ("lenet5", {}), "does not fit: it lacks .*; has the unknown "),
+        ("restoration", {**SHALLOW, "down": [2, 1, 1]}, ("restoration", SHALLOW), r"lacks encoder.layer1.1.conv1.weight, .* and \d more"),
+        ("inpainting", {**SHALLOW, "dilations": [1]}, ("lenet5", {}), "does not fit: it lacks .*; has the unknown "),
+        ("inpainting", {**SHALLOW, "up": [1, 2, 1]}, ("restoration", SHALLOW), "does not fit: it lacks decoder"),
+        ("inpainting", {"dilations": [1, 2]}, ("inpainting", {"dilations": [1]}), "does not fit: it lacks trunk.1"),
+    ],
+)
+def test_what_a_run_cannot_start_from(tmp_path, network, options, content, message):
+    path = tmp_path / "weights.safetensors"
+    if isinstance(content, bytes):
+        path.write_bytes(content)
+    else:
+        engine.export(path, build(*content))
+    with pytest.raises(engine.TrainingError, match=message):
+        engine.start_from(path, build(network, options))
+
+
+@pytest.mark.parametrize("finish", [0, 4])
+def test_what_a_denoiser_lacks_of_an_inpainting_network_stays_as_it_was_built(tmp_path, finish):
+    path, network = tmp_path / "weights.safetensors", build("inpainting", {**SHALLOW, "dilations": [1], "finish": finish})
+    engine.export(path, build("restoration", SHALLOW))
+    before = {key: value.clone() for key, value in network.state_dict().items()}
+    engine.start_from(path, network)
+    changed = {key.partition(".")[0] for key, value in network.state_dict().items() if not torch.equal(value, before[key])}
+    assert {"encoder", "decoder"} <= changed
+    assert changed.isdisjoint({"trunk", "finish"})
 
 
 @pytest.mark.parametrize(

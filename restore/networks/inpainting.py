@@ -111,14 +111,14 @@ def from_restoration(state: dict[str, torch.Tensor], network: Inpainting) -> dic
 
     The weights of the fourth input channel, a noise level there and a mask here, are zeroed: the network starts as the denoiser of clean
     pictures. Transposed convolutions become, where ``network`` has smooth steps up, the mean of their four taps: it starts almost as that.
-    Other parameters of an inpainting network stay as they are.
+    Other parameters, an inpainting network's among them, stay as they are.
     """
     state = dict(state)
     for key, own in network.decoder.ups.named_parameters(prefix="decoder.ups"):  # type: ignore[union-attr]
-        if key in state and own.ndim == 4 and state[key].shape[-2:] != own.shape[-2:]:
+        if key in state and own.ndim == state[key].ndim == 4 and state[key].shape[-2:] != own.shape[-2:]:
             state[key] = state[key].mean((2, 3), keepdim=True).transpose(0, 1).contiguous()  # (in, out, 2, 2) -> (out, in, 1, 1)
-    if not any(key.startswith("trunk.") for key in state):
-        stem = "encoder.conv1.1.weight"
+    stem = "encoder.conv1.1.weight"
+    if stem in state and not any(key.startswith("trunk.") for key in state):
         state[stem] = state[stem].clone()  # (width, 16, 3, 3): each colour's four pixels, then the map's
         state[stem][:, 12:] = 0
     return state

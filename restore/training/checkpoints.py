@@ -145,7 +145,7 @@ def newest(config: Config, out: Path) -> Path:
 
 
 def shared_steps(content: dict[str, Any], config: Config) -> int:
-    """How many of a checkpoint's steps, from the first on, had the learning rates that the configuration has; older ones say less of theirs."""
+    """How many steps of a checkpoint, from the first on, had the configuration's learning rates; what an older one does not say was so."""
     ours, count = schedule(config), min(content["step"], config.steps)
     theirs = {**ours, "schedule": "linear", **{name: content[name] for name in ours.keys() & content.keys()}}
     if theirs == ours:
@@ -161,9 +161,9 @@ def read_checkpoint(path: Path, *, mmap: bool = False) -> dict[str, Any]:
         TrainingError: The file is something else.
     """
     try:
-        content = torch.load(path, map_location="cpu", weights_only=True, mmap=mmap)
-    except Exception as error:  # torch raises whatever the broken part of the file led to
-        raise TrainingError(f"{path} is not a checkpoint: {str(error).splitlines()[0]}") from error
+        content = weights.unpickle(path, mmap=mmap)
+    except weights.WeightsError as error:
+        raise TrainingError(str(error)) from error
     if not isinstance(content, dict) or "averaged" not in content:
         raise TrainingError(f"{path} is not a checkpoint: it holds no averaged weights")
     return content
@@ -172,29 +172,23 @@ def read_checkpoint(path: Path, *, mmap: bool = False) -> dict[str, Any]:
 def start_from(path: Path, network: nn.Module) -> None:
     """Load the parameters of a checkpoint or weight: a file, or what ``weights.find`` takes.
 
-    A denoiser's become an inpainting network's where the shapes allow.
+    A denoiser's become an inpainting network's where the shapes allow; the trunk and the finish that it lacks stay as they were built.
 
     Raises:
         TrainingError: The file is not there, broken, or of another network.
     """
-    if not path.is_file():
-        try:
-            path = weights.find(path)[1]
-        except weights.WeightsError as error:
-            raise TrainingError(f"nothing to start from: {error}") from error
-    if path.suffix == ".safetensors":
-        from safetensors.torch import load_file
-
-        state = {key: value.float() for key, value in load_file(path).items()}
-    else:
-        state = read_checkpoint(path)["averaged"]
+    try:
+        path = path if path.is_file() else weights.find(path)[1]
+        state = {key: value.float() if value.is_floating_point() else value for key, value in weights.read(path).items()}
+    except weights.WeightsError as error:
+        raise TrainingError(f"nothing to start from: {error}") from error
+    own, spared = network.state_dict(), ()
     if isinstance(network, inpainting.Inpainting):
         state = inpainting.from_restoration(state, network)
-    own = network.state_dict()
-    fitting = {key: value for key, value in state.items() if key in own and own[key].shape == value.shape}
-    if len(fitting) < len(state):
-        raise TrainingError(f"{path} does not fit: {len(state) - len(fitting)} of {len(state)} tensors have another name or shape")
-    network.load_state_dict({**own, **fitting})
+        spared = tuple(part for part in ("trunk.", "finish.") if not any(key.startswith(part) for key in state))
+    if wrong := weights.faults(state, {key: value for key, value in own.items() if not key.startswith(spared)}):
+        raise TrainingError(f"{path} does not fit: it {wrong}")
+    network.load_state_dict({**own, **state})
 
 
 def export(path: Path, averaged: nn.Module) -> None:

@@ -57,8 +57,8 @@ def train(
     - ``pictures/``, what the network makes of four held-out photographs at each validation;
     - at the end ``weights.safetensors``, the averaged weights.
 
-    A run whose learning rates were changed (by ``lr``, ``steps``, ``decay`` and so on) goes on from the newest of these checkpoints at which
-    they had been the same so far; the best ones after it are removed. Ctrl-C or SIGTERM saves a checkpoint and returns.
+    A run whose learning rates were changed, by ``lr``, ``steps``, ``decay`` and so on, goes on from the newest of these checkpoints up to
+    which they were the same; the best ones after it are removed. Ctrl-C or SIGTERM saves a checkpoint and returns.
 
     Args:
         config: The run.
