@@ -8,8 +8,9 @@ import torch
 from torch import nn
 
 from restore import degrade, losses
+from restore.degrade.base import column, numbers
 from restore.draws import Draws
-from restore.training.base import Batch, Photographs, check_positive, check_range, check_shares, psnr, shrunken
+from restore.training.base import Batch, Photographs, check_positive, check_range, check_shares, psnr, shrunken, some
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,8 +46,7 @@ class Denoise(Photographs):
         """Shrink a share of the crops, and add noise of a level drawn for each."""
         if self.shrunk > 0:
             clean = shrunken(clean, draws, self.shrink, self.shrunk).clamp(0, 1)
-        sigma = torch.from_numpy(draws.uniform(*self.sigma).astype(np.float32)).to(clean.device)
-        clipped = torch.from_numpy(draws.uniform() < self.clipped).to(clean.device).reshape(-1, 1, 1, 1)
+        sigma, clipped = numbers(draws.uniform(*self.sigma), draws), column(some(draws, self.clipped))
         noisy = degrade.gaussian_noise(clean, sigma, draws.normal(*clean.shape[1:]))
         return {"clean": clean, "noisy": torch.where(clipped, degrade.quantize(noisy), noisy), "level": sigma / 255}
 

@@ -8,8 +8,9 @@ import torch
 from torch import nn
 
 from restore import degrade, losses
+from restore.degrade.base import column
 from restore.draws import Draws
-from restore.training.base import Batch, Photographs, check_names, check_range, psnr
+from restore.training.base import Batch, Photographs, check_names, check_range, check_shares, psnr, some
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,13 +37,12 @@ class Repair(Photographs):
 
     def __post_init__(self) -> None:
         check_mixture(self.names, self.probabilities, self.severity)
-        check_range("objective.clipped", (self.clipped, self.clipped), 1)
+        check_shares(self, "clipped")
 
     def draw(self, clean: torch.Tensor, draws: Draws) -> Batch:
         """Damage clean crops; of an old photograph that was black and white the clean one is so too."""
         clean, damaged, _ = mix(clean, draws, self.names, self.probabilities, self.severity)
-        clipped = torch.from_numpy(draws.uniform() < self.clipped).to(clean.device).reshape(-1, 1, 1, 1)
-        return {"clean": clean, "damaged": torch.where(clipped, degrade.quantize(damaged), damaged)}
+        return {"clean": clean, "damaged": torch.where(column(some(draws, self.clipped)), degrade.quantize(damaged), damaged)}
 
     def loss(self, network: nn.Module, batch: Batch) -> torch.Tensor:
         """Charbonnier distance to the clean crop."""
