@@ -11,7 +11,7 @@ from skimage import data as photographs
 
 from restore import losses, metrics
 from restore.draws import Draws
-from restore.training import engine
+from restore.training import engine, inpaint
 from restore.training.base import Photographs, psnr
 from restore.training.config import Config
 from restore.training.denoise import Denoise
@@ -112,6 +112,25 @@ def test_the_gradients_penalty_comes_at_every_third_step_thrice_as_heavy(players
     pictures = batch["clean"].clone().requires_grad_()
     (gradient,) = torch.autograd.grad(opponent(pictures)[0].sum(), pictures)
     torch.testing.assert_close(at[0] - at[1], 0.5 * 3 * gradient.square().sum((1, 2, 3)).mean())
+
+
+def test_lpips_looks_from_another_pixel_at_each_step_and_from_the_same_in_each_process(players, monkeypatch):
+    network, _, batch = players
+    seen, objective = [], dataclasses.replace(GAN, perceptual=0.5)
+    monkeypatch.setattr(inpaint, "perceptual", lambda features, device: lambda x, y: seen.append((x, y)) or x.mean() - y.mean())
+    corner = []
+    for step in range(20):
+        halves = [objective.draw(batch["clean"], Draws(7, numbers, step=step)) for numbers in (range(3), range(3, 6))]
+        assert torch.equal(halves[0]["shift"], halves[1]["shift"])
+        torch.manual_seed(step)
+        drawn = {**batch, "shift": halves[0]["shift"]}
+        loss, repaired = objective.judge(network, drawn)
+        (x, y), (top, left) = seen.pop(), drawn["shift"][0].tolist()
+        assert torch.equal(x, repaired[..., top : top + 17, left : left + 17])
+        assert torch.equal(y, batch["clean"][..., top : top + 17, left : left + 17])
+        torch.testing.assert_close(loss, GAN.loss(network, batch) + 0.5 * (x.mean() - y.mean()))
+        corner.append((top, left))
+    assert {axis for at in corner for axis in at} == set(range(8))
 
 
 def test_patches_that_do_not_touch_the_hole_are_real(players):

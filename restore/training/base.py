@@ -76,7 +76,8 @@ class Reading:
 class Objective(Protocol):
     """Reads pictures, makes batches of them, judges what a network does with one.
 
-    Everything random comes from the draws that it is handed and, in ``loss``, from torch's generator, which the engine seeds at each step.
+    Everything random comes from the draws that it is handed and, within the network and its weights, from torch's generator, which the
+    engine seeds at each step, in each process otherwise.
     """
 
     @property

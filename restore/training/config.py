@@ -47,7 +47,7 @@ class Config:
         tier: Highest tier of a manifest that is taken: a number, or ``"any"``.
         start: What the run's parameters start from: a shipped weight's name, a checkpoint or weight file, or another run's folder; empty:
             random.
-        seed: Of everything that is drawn.
+        seed: Of everything that is drawn, but for the masks of ``Inpaint.bank``: which ones are picked, it decides.
         log_every: Steps between two lines of the log.
         save_every: Steps between two checkpoints.
         validate_every: Steps between two validations.

@@ -50,7 +50,8 @@ def train(
 
     One loop for restoration, adversarial inpainting, segmentation and classification: what they read, draw and minimise is their
     objective's. Everything drawn depends on the seed, the step and the sample alone, so that a run that was killed and resumed equals one
-    that was not, and one of several processes (``torchrun``) equals one of a single process. ``out`` receives
+    that was not. One of several processes (``torchrun``) equals one of a single process, but for what is drawn within the network and its
+    weights, dropout and noise, which each process draws for itself. ``out`` receives
 
     - ``config.json`` and ``log.jsonl``;
     - ``checkpoint.pt``, the last; ``plateau.pt``, the last at the full learning rate; ``best/``, those with the best scores;

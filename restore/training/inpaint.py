@@ -73,9 +73,10 @@ class Inpaint(Photographs):
         check_names("objective.kinds", self.kinds, list(masks.MASKS))
 
     def draw(self, clean: torch.Tensor, draws: Draws) -> Batch:
-        """Cut holes drawn from the bank."""
+        """Cut holes drawn from the bank; ``shift`` is where LPIPS starts, the same for all crops."""
         bank = mask_bank(self.kinds, self.area, self.bank, clean.shape[-1], clean.device)
-        return {"clean": clean, "mask": bank.draw(draws)}
+        mask, shift = bank.draw(draws), torch.from_numpy(draws.common().integers(SHIFTS, size=2))
+        return {"clean": clean, "mask": mask, "shift": shift.to(clean.device).expand(len(clean), 2)}
 
     def loss(self, network: nn.Module, batch: Batch) -> torch.Tensor:
         """L1 in the hole and, if asked for, LPIPS of the repaired crop."""
@@ -87,9 +88,8 @@ class Inpaint(Photographs):
         prediction = network(clean * (1 - mask), mask).float()
         loss, repaired = losses.hole_l1(prediction, clean, mask, deep=self.deep), torch.where(mask > 0, prediction, clean)
         if self.perceptual:
-            top, left = torch.randint(SHIFTS, (2,)).tolist()
-            shifted = (x[..., top:, left:] for x in (repaired, clean))
-            loss = loss + self.perceptual * perceptual(self.features, clean.device)(*shifted)
+            seen = (window(x, batch["shift"][0]) for x in (repaired, clean))
+            loss = loss + self.perceptual * perceptual(self.features, clean.device)(*seen)
         return loss, repaired
 
     def opponent(self) -> PatchDiscriminator | None:
@@ -142,6 +142,16 @@ def fill(network: nn.Module, clean: torch.Tensor, kind: str, seed: int) -> tuple
     """A benchmark's mask (1, 1, H, W) and what the network makes of a picture (1, 3, H, W) with that hole."""
     mask = torch.from_numpy(masks.benchmark(kind, (clean.shape[-2], clean.shape[-1]), seed) > 0).to(clean)[None, None]
     return mask, torch.where(mask > 0, network(clean * (1 - mask), mask).float(), clean)
+
+
+def window(x: torch.Tensor, start: torch.Tensor) -> torch.Tensor:
+    """Pictures (N, C, H, W) without ``SHIFTS - 1`` rows and columns, from row ``start[0]`` and column ``start[1]`` on.
+
+    >>> window(torch.arange(9.0).expand(1, 1, 9, 9), torch.tensor([0, 1]))[0, 0, 0]
+    tensor([1., 2.])
+    """
+    rows, columns = (at + torch.arange(side - SHIFTS + 1, device=x.device) for at, side in zip(start, x.shape[-2:], strict=True))
+    return x.index_select(2, rows).index_select(3, columns)  # unlike a slice, it does not wait for a GPU to know where to start
 
 
 @lru_cache(maxsize=4)
