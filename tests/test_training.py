@@ -12,12 +12,12 @@ from PIL import Image
 from restore_cli import main
 from skimage import data as photographs
 
-from restore import data, masks, networks
+from restore import backbones, data, masks, networks
 from restore.draws import Draws
 from restore.networks.inpainting import Inpainting
 from restore.training import engine
 from restore.training.classify import Classify, chunks
-from restore.training.config import Config, build, override
+from restore.training.config import Config, build, defaults, override, written
 from restore.training.denoise import Denoise
 from restore.training.inpaint import Inpaint
 from restore.training.optim import Muon, Player, build_optimizers, orthogonalize, rate
@@ -173,6 +173,51 @@ def test_override_reads_each_type():
 
 
 @pytest.mark.parametrize(
+    ("recipe", "setting", "option", "value"),
+    [
+        ("denoise", "options.widths=[64, 96, 160]", "widths", [64, 96, 160]),
+        ("denoise", "options.up=1,1,1", "up", [1, 1, 1]),
+        ("inpaint", "options.trunk=64", "trunk", 64),
+        ("damage", "options.norm=group", "norm", "group"),
+        ("damage", 'options.encoder={"widths": [8, 16]}', "encoder", {"widths": [8, 16]}),
+        ("filters", "options.width=32", "width", 32),
+        ("lenet5", "options.pooling=average", "pooling", "average"),
+        ("resnet-cifar10", "options.output_stride=8", "output_stride", 8),
+    ],
+)
+def test_override_reads_options_as_their_builder_takes_them(recipe, setting, option, value):
+    config = RECIPES[recipe]()
+    assert override(config, [setting]).options == {**config.options, option: value}
+
+
+def test_options_are_those_of_the_network_that_is_set_beside_them():
+    config = override(RECIPES["resnet-cifar10"](), ["options.dropout=0.3", "network=vgg11_cifar"])
+    assert (config.network, config.options["dropout"]) == ("vgg11_cifar", 0.3)
+    with pytest.raises(ValueError, match="setting 'options.dropout' is unknown; expected one of options.in_channels, options.num_classes"):
+        override(RECIPES["resnet-cifar10"](), ["options.dropout=0.3"])
+    with pytest.raises(ValueError, match="setting options.encoder is 'wide'; expected a JSON object$"):
+        override(RECIPES["damage"](), ["options.encoder=wide"])
+
+
+@pytest.mark.parametrize("network", [*networks.NETWORKS, *backbones.BACKBONES])
+def test_all_options_can_be_set(network):
+    config = dataclasses.replace(RECIPES["lenet5" if network in backbones.BACKBONES else "denoise"](), network=network, options={})
+    said = {key: value for key, value in defaults(network).items() if value is not None}
+    assert said
+    settings = [f"options.{key}={written(value)}" for key, value in said.items()]
+    assert override(config, settings).options == {key: list(value) if isinstance(value, tuple) else value for key, value in said.items()}
+
+
+@pytest.mark.parametrize("recipe", RECIPES)
+def test_settings_can_be_read_as_they_are_written(recipe):
+    config = dataclasses.replace(RECIPES[recipe](), patches=((0, 64, 8), (9, 128, 2)), milestones=(3, 5))
+    settings = {key: value for key, value in dataclasses.asdict(config).items() if key not in ("options", "objective")}
+    settings |= {f"objective.{key}": value for key, value in dataclasses.asdict(config.objective).items()}
+    settings |= {f"options.{key}": value for key, value in config.options.items()}
+    assert override(config, [f"{key}={written(value)}" for key, value in settings.items()]) == config
+
+
+@pytest.mark.parametrize(
     ("setting", "message"),
     [
         ("lr", "setting 'lr' has no '='; expected key=value"),
@@ -192,7 +237,9 @@ def test_override_reads_each_type():
         ("objective.clipped=7", "objective.clipped is 7; expected 0 to 1"),
         ("gamma=0", "gamma is 0.0; expected above 0, up to 1"),
         ("weight_decay=-1", "weight_decay is -1.0; expected 0 or more"),
-        ("milestones=soon", "setting milestones is 'soon'; expected tuple like \\(\\)"),
+        ("milestones=soon", "setting milestones is 'soon'; expected values with commas between$"),
+        ("objective.sigma=low", "setting objective.sigma is 'low'; expected values with commas between like 0,75$"),
+        ("options.widths=wide", "setting options.widths is 'wide'; expected values with commas between like 64,128,256$"),
         ("optimizer=lion", "optimizer is 'lion'; expected one of muon, adamw, sgd, rmsprop"),
         ("precision=fp8", "precision is 'fp8'; expected one of bf16, fp32"),
     ],

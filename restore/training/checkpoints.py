@@ -182,7 +182,7 @@ def start_from(path: Path, network: nn.Module) -> None:
         state = {key: value.float() if value.is_floating_point() else value for key, value in weights.read(path).items()}
     except weights.WeightsError as error:
         raise TrainingError(f"nothing to start from: {error}") from error
-    own, spared = network.state_dict(), ()
+    own, spared = network.state_dict(), tuple[str, ...]()
     if isinstance(network, inpainting.Inpainting):
         state = inpainting.from_restoration(state, network)
         spared = tuple(part for part in ("trunk.", "finish.") if not any(key.startswith(part) for key in state))

@@ -1,9 +1,12 @@
 """A run as a frozen dataclass, and how its fields are overridden from the command line."""
 
 import dataclasses
+import inspect
+import json
 import math
+import types
 import typing
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any
@@ -14,6 +17,9 @@ from restore.training.classify import Classify
 from restore.training.optim import OPTIMIZERS, SCHEDULES
 
 build = networks.build_any
+TRIPLES = tuple[tuple[int, int, int], ...]
+WANTED = {tuple: "values with commas between", Sequence: "values with commas between", Mapping: "a JSON object"}
+"""What settings of a kind look like, where its name does not say it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,7 +76,7 @@ class Config:
     gamma: float = 0.1
     batch: int = 16
     crop: int = 64
-    patches: tuple[tuple[int, int, int], ...] = ()
+    patches: TRIPLES = ()
     lr: float = 2e-3
     optimizer: str = "muon"
     weight_decay: float = 0.0
@@ -106,8 +112,8 @@ class Config:
             raise ValueError(f"gamma is {self.gamma}; expected above 0, up to 1")
         starts = [-1, *(start for start, _, _ in self.patches)]
         if any(a >= b for a, b in pairwise(starts)) or any(min(crop, batch) < 1 for _, crop, batch in self.patches):
-            written = ",".join(":".join(map(str, patch)) for patch in self.patches)
-            raise ValueError(f"patches is {written}; expected STEP:CROP:BATCH, each step after the one before, crop and batch above 0")
+            wanted = "STEP:CROP:BATCH, each step after the one before, crop and batch above 0"
+            raise ValueError(f"patches is {written(self.patches)}; expected {wanted}")
         table: Mapping[str, Any] = backbones.BACKBONES if isinstance(self.objective, Classify) else networks.NETWORKS
         known: dict[str, Collection[Any]] = {
             "compile": (False,) if table is backbones.BACKBONES else (False, True),  # Classify calls parts of its network
@@ -153,7 +159,8 @@ class Config:
 def override(config: Config, settings: Sequence[str]) -> Config:
     """Replace fields by ``key=value`` settings; ``objective.key=value`` reaches into the objective, ``options.key`` into the options.
 
-    Values are read as the field's type: numbers, text, or numbers and names with commas between for sequences.
+    Values are read as the field's type, or as that of the builder's argument: numbers, text, numbers and names with commas between for
+    sequences (brackets around them may be left out), a JSON object for a mapping.
 
     Raises:
         ValueError: No ``=``, an unknown key, or a value of the wrong type.
@@ -163,23 +170,45 @@ def override(config: Config, settings: Sequence[str]) -> Config:
     >>> config.lr, config.objective.sigma
     (0.0001, (0.0, 50.0))
     """
-    changes: dict[str, Any] = {}
+    changes: dict[str, Any] = {"objective": config.objective}
+    options: dict[str, str] = {}
     for setting in settings:
         key, equals, text = setting.partition("=")
         if not equals:
             raise ValueError(f"setting {setting!r} has no '='; expected key=value")
         head, _, rest = key.partition(".")
         if head == "options" and rest:
-            options = changes.setdefault("options", dict(config.options))
-            if rest not in options:
-                raise ValueError(f"setting {key!r} is unknown; expected one of {', '.join('options.' + k for k in options)}")
-            options[rest] = parse(key, text, type(options[rest]), options[rest])
+            options[rest] = text
         elif head == "objective" and rest:
-            objective = changes.get("objective", config.objective)
+            objective = changes["objective"]
             changes["objective"] = dataclasses.replace(objective, **parse_field(objective, rest, text, prefix="objective."))
         else:
             changes.update(parse_field(config, key, text))
-    return dataclasses.replace(config, **changes)
+    config = dataclasses.replace(config, **changes)
+    return dataclasses.replace(config, options={**config.options, **parse_options(config, options)}) if options else config
+
+
+def builder(network: str) -> Callable[..., Any]:
+    """What builds a network or a backbone; its keyword arguments are the options."""
+    return backbones.BACKBONES[network].build if network in backbones.BACKBONES else networks.NETWORKS[network]
+
+
+def defaults(network: str) -> dict[str, Any]:
+    """Option of a network -> what it is where nothing is said.
+
+    >>> defaults("restoration")["block"]
+    'basic'
+    """
+    return {key: p.default for key, p in inspect.signature(builder(network)).parameters.items() if key != "name"}
+
+
+def parse_options(config: Config, texts: Mapping[str, str]) -> dict[str, Any]:
+    """Option -> its text read as the type of the builder's argument."""
+    kinds, current = typing.get_type_hints(builder(config.network)), {**defaults(config.network), **config.options}
+    for key in texts:
+        if key not in current:
+            raise ValueError(f"setting {'options.' + key!r} is unknown; expected one of {', '.join('options.' + k for k in current)}")
+    return {key: parse(f"options.{key}", text, kinds[key], current[key]) for key, text in texts.items()}
 
 
 def parse_field(instance: Any, key: str, text: str, *, prefix: str = "") -> dict[str, Any]:
@@ -192,23 +221,43 @@ def parse_field(instance: Any, key: str, text: str, *, prefix: str = "") -> dict
 
 
 def parse(key: str, text: str, kind: Any, current: Any) -> Any:
-    """Read ``text`` as a value of ``kind``: str, int, float, bool, or a tuple or list of the type of ``current``'s items, or of triples."""
+    """Read ``text`` as a value of ``kind``: str, int, float, bool, a mapping, a tuple or sequence of one of those, or triples.
+
+    Raises:
+        ValueError: It is none; the message shows ``current``.
+    """
+    if typing.get_origin(kind) in (typing.Union, types.UnionType):  # with None
+        kind = typing.get_args(kind)[0]
     origin = typing.get_origin(kind) or kind
     try:
-        if kind == tuple[tuple[int, int, int], ...]:
+        if kind == TRIPLES:
             triples = [tuple(int(number) for number in part.split(":")) for part in text.split(",") if text]
             if any(len(triple) != 3 for triple in triples):
                 raise ValueError
             return tuple(triples)
-        if origin in (tuple, list):
-            item = type(current[0]) if len(current) else (*typing.get_args(kind), str)[0]
-            return origin(item(part) for part in text.split(",") if text)
+        if origin in (tuple, Sequence):
+            item, parts = typing.get_args(kind)[0], text.strip("[]() ").split(",")
+            return (tuple if origin is tuple else list)(item(part.strip()) for part in parts if part)
+        if origin is Mapping:
+            return dict(json.loads(text))
         if origin is bool:
             return {"true": True, "false": False}[text.lower()]
-        if origin not in (int, float, str):
-            raise TypeError
         return origin(text)
     except (ValueError, TypeError, KeyError):
-        wanted = f"{getattr(origin, '__name__', origin)} like {current!r}"
-        wanted = "STEP:CROP:BATCH, more of them after commas" if key == "patches" else wanted
+        wanted = WANTED.get(origin, getattr(origin, "__name__", origin))
+        example = f" like {written(current)}" if current not in (None, (), []) else ""
+        wanted = "STEP:CROP:BATCH, more of them after commas" if kind == TRIPLES else f"{wanted}{example}"
         raise ValueError(f"setting {key} is {text!r}; expected {wanted}") from None
+
+
+def written(value: Any) -> str:
+    """A value as ``override`` reads it.
+
+    >>> written([64, 96]), written(((6600, 256, 2),)), written((0.0, 0.5)), written({"widths": [8]})
+    ('64,96', '6600:256:2', '0,0.5', '{"widths": [8]}')
+    """
+    if isinstance(value, dict):
+        return json.dumps(value)
+    if isinstance(value, list | tuple):
+        return ",".join(":".join(map(written, part)) if isinstance(part, list | tuple) else written(part) for part in value)
+    return str(value).removesuffix(".0") if isinstance(value, float) else str(value)
