@@ -55,6 +55,7 @@ class Entry:
         trained: Hours and hardware, in words.
         scores: What was measured -> value, in the unit that the name says.
         classes: Names of a classifier's outputs, in their order.
+        summary: What it is, in a sentence; empty: what its recipe says.
     """
 
     name: str
@@ -70,6 +71,7 @@ class Entry:
     trained: str = ""
     scores: Mapping[str, float] = field(default_factory=dict)
     classes: Sequence[str] = ()
+    summary: str = ""
 
 
 _TYPES: dict[str, type] = {"options": dict, "scores": dict, "bytes": int, "classes": list}

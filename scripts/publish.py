@@ -3,6 +3,7 @@
 python scripts/publish.py run RUN --name denoise --recipe denoise --data DIR --trained "2 h on one core" --scores scores.json
 python scripts/publish.py run RUN --name lenet5-mnist --recipe lenet5 --data DIR --trained "2 min on one core" --origin "MNIST."
 python scripts/publish.py run runs/denoise --name mine --recipe denoise --data mine --trained "4 min on two cores" --out published
+python scripts/publish.py run RUN --name small --recipe denoise --data DIR --trained "1 h" --summary "A denoiser for old telephones."
 python scripts/publish.py card denoise
 
 The last writes the card of a published weight anew, from the manifest; what the old one says of data and limits is kept.
@@ -12,6 +13,7 @@ import hashlib
 import json
 import os
 import re
+import shlex
 import subprocess
 from collections import Counter
 from dataclasses import asdict
@@ -40,7 +42,6 @@ LIMIT = 150_000
 """Bytes of the pictures of a card."""
 HOUSEKEEPING = [
     "task",
-    "network",
     "options",
     "objective",
     "data",
@@ -71,6 +72,7 @@ def publish(
     ] = None,
     origin: Annotated[str, typer.Option(help="Where the data comes from and its licence, for the card.")] = "",
     licence: Annotated[str, typer.Option(help="SPDX name of the weight's licence.")] = "Apache-2.0",
+    summary: Annotated[str, typer.Option(help="What the weight is, in a sentence, for the card.", show_default="the recipe's")] = "",
     out: Out = ROOT / "weights",
 ) -> None:
     """Publish the averaged weights of a run."""
@@ -104,6 +106,7 @@ def publish(
         trained="; ".join(filter(None, [trained, settings(config, recipe)])),
         scores=read_scores(scores) if scores else {},
         classes=labelled.names if labelled else (),
+        summary=summary,
     )
     manifest = out / "weights.toml"
     known = weights.entries(out) if manifest.exists() else {}
@@ -133,18 +136,18 @@ def read_scores(path: Path) -> dict[str, float]:
 
 
 def settings(config: dict[str, Any], recipe: str) -> str:
-    """What a run was told otherwise than its recipe says, apart from the network, which has its own line, and from housekeeping."""
-    usual, told = (flatten(json.loads(json.dumps(what))) for what in (describe(RECIPES[recipe]()), config))
-    found = [
-        f"{key}={Path(value).name if isinstance(value, str) else value}" for key, value in told.items() if value != usual.get(key, value)
-    ]
-    return f"with {', '.join(found)}" if found else ""
+    """What a run was told otherwise than its recipe says, apart from housekeeping, as ``restore train`` takes it."""
+    usual, told = (flatten(what, config["network"]) for what in (describe(RECIPES[recipe]()), config))
+    words = [f"--set {shlex.quote(f'{key}={Path(text).name}')}" for key, text in told.items() if text != usual.get(key, text)]
+    return f"with {' '.join(words)}" if words else ""
 
 
-def flatten(config: dict[str, Any]) -> dict[str, Any]:
-    """The settings of a run that change its result; those of the objective under ``objective.KEY``."""
-    objective = {f"objective.{key}": value for key, value in config["objective"].items()}
-    return {**{key: value for key, value in config.items() if key not in HOUSEKEEPING}, **objective}
+def flatten(config: dict[str, Any], network: str) -> dict[str, str]:
+    """The settings of a run that change its result, and all options of ``network``, as ``override`` calls and reads them."""
+    parts = {"options": {**configuration.defaults(network), **config["options"]}, "objective": config["objective"]}
+    nested = {f"{part}.{key}": value for part, values in parts.items() for key, value in values.items()}
+    plain = {key: value for key, value in config.items() if key not in HOUSEKEEPING}
+    return {key: configuration.written(value) for key, value in {**plain, **nested}.items()}
 
 
 def commit() -> str:
@@ -164,7 +167,7 @@ def render(entries: dict[str, weights.Entry]) -> str:
         for key, value in asdict(entry).items():
             if key == "options":
                 lines.append("options = { " + ", ".join(f"{k} = {json.dumps(v)}" for k, v in value.items()) + " }")
-            elif key not in ("name", "scores") and value != ():
+            elif key not in ("name", "scores") and value not in ((), ""):
                 lines.append(f"{key} = {json.dumps(value)}")
         if entry.scores:
             lines += ["", f"[{name}.scores]", *(f"{json.dumps(key)} = {value}" for key, value in entry.scores.items())]
@@ -178,11 +181,12 @@ def write_card(entry: weights.Entry, out: Path, described: str = "") -> None:
         sections = re.split(r"^## (\w+)\n\n", path.read_text("utf-8"), flags=re.MULTILINE)
         kept |= dict(zip(sections[1::2], map(str.strip, sections[2::2]), strict=True))
     options = ", ".join(f"{key} {value}" for key, value in entry.options.items())
+    network = f"`{entry.network}` ({options})" if options else f"`{entry.network}`"
     scores = "\n".join(["| what | value |", "|---|---|", *(f"| {key} | {value} |" for key, value in entry.scores.items())])
     sections = [
         f"# {entry.name}",
-        first_line(RECIPES[entry.recipe].__doc__),
-        f"- Network: `{entry.network}` ({options}), {entry.bytes / 1e6:.1f} MB in half precision\n"
+        entry.summary or first_line(RECIPES[entry.recipe].__doc__),
+        f"- Network: {network}, {entry.bytes / 1e6:.1f} MB in half precision\n"
         f"- Training: recipe `{entry.recipe}`, {entry.trained}; published at commit {entry.commit}\n"
         f"- Licence of the weight: {entry.licence}",
         f"## Data\n\n{described or kept['Data']}",

@@ -2,6 +2,7 @@ import dataclasses
 import json
 import re
 import runpy
+import shlex
 import shutil
 from pathlib import Path
 
@@ -43,8 +44,8 @@ def published(beside, tmp_path_factory):
     (root / "scores.json").write_text(json.dumps({"Kodak24 sigma 25, dB": 31.5}))
     publish = runpy.run_path(str(SCRIPT))["publish"]
     settings = {"recipe": "denoise", "source": root / "photographs", "trained": "no time at all", "out": root / "weights"}
-    for name in ("first", "second"):
-        publish(root / "run", name=name, scores=root / "scores.json", **settings)
+    for name, summary in (("first", ""), ("second", "Not for anything.")):
+        publish(root / "run", name=name, scores=root / "scores.json", summary=summary, **settings)
     return root
 
 
@@ -52,6 +53,7 @@ def test_published_weights_load_and_equal_the_run(published):
     entries = weights.entries(published / "weights")
     assert list(entries) == ["first", "second"]
     assert entries["second"].scores == {"Kodak24 sigma 25, dB": 31.5}
+    assert [entry.summary for entry in entries.values()] == ["", "Not for anything."]
     averaged = engine.read_checkpoint(published / "run" / "checkpoint.pt")["averaged"]
     for key, value in weights.load("first", place=published / "weights").state_dict().items():
         torch.testing.assert_close(value, averaged[key], rtol=1e-3, atol=1e-6)
@@ -66,11 +68,50 @@ def test_card_says_what_the_manifest_says(published):
 
 def test_card_says_what_the_run_was_told_and_no_more(published):
     (line,) = [line for line in (published / "weights" / "first.md").read_text("utf-8").splitlines() if line.startswith("- Training")]
-    assert "recipe `denoise`, no time at all; with steps=2, batch=2; published at commit" in line
-    settings = runpy.run_path(str(SCRIPT))["settings"]
-    config = override(RECIPES["denoise"](), ["start=runs/a/checkpoint.pt", "objective.sigma=5,25", "lr=5e-4", "threads=1"])
-    assert settings(checkpoints.describe(config), "denoise") == "with lr=0.0005, start=checkpoint.pt, objective.sigma=[5.0, 25.0]"
-    assert settings(checkpoints.describe(RECIPES["inpaint"]()), "inpaint") == ""
+    options = "--set options.widths=8,8,8 --set options.down=1,1,1 --set options.up=1,1,1 --set options.block=basic"
+    assert f"recipe `denoise`, no time at all; with --set steps=2 --set batch=2 {options}; published at commit" in line
+
+
+@pytest.mark.parametrize("recipe", RECIPES)
+def test_a_run_as_its_recipe_says_was_told_nothing(recipe):
+    config = json.loads(json.dumps(checkpoints.describe(RECIPES[recipe]())))
+    assert runpy.run_path(str(SCRIPT))["settings"](config, recipe) == ""
+
+
+def test_what_a_run_was_told_can_be_told_again():
+    said = ["start=checkpoint.pt", "objective.sigma=5,25", "lr=0.0005", "patches=0:64:16,6600:256:2", "options.block=basic", "start=a b.pt"]
+    config = override(RECIPES["denoise"](), [*said, "threads=1"])
+    text = runpy.run_path(str(SCRIPT))["settings"](json.loads(json.dumps(checkpoints.describe(config))), "denoise")
+    _, *words = shlex.split(text)
+    assert set(words[::2]) == {"--set"}
+    assert sorted(words[1::2]) == sorted(said[1:])
+    assert override(RECIPES["denoise"](), words[1::2]) == dataclasses.replace(config, threads=0)
+
+
+def test_another_network_is_named_with_its_options():
+    config = override(RECIPES["resnet-cifar10"](), ["network=resnet20", "options.norm=group", "start=runs/a/checkpoint.pt"])
+    text = runpy.run_path(str(SCRIPT))["settings"](checkpoints.describe(config), "resnet-cifar10")
+    assert text == "with --set network=resnet20 --set start=checkpoint.pt --set options.norm=group"
+
+
+def test_a_card_opens_with_the_weights_own_sentence_if_it_has_one(published, tmp_path):
+    script = runpy.run_path(str(SCRIPT))
+    first, second = weights.entries(published / "weights").values()
+    for entry, said in ((first, ""), (dataclasses.replace(second, options={}), 'For "old" photographs.')):
+        (tmp_path / "weights.toml").write_text(script["render"]({entry.name: dataclasses.replace(entry, summary=said)}), "utf-8")
+        assert ("summary" in (tmp_path / "weights.toml").read_text("utf-8")) == bool(said)
+        (read,) = weights.entries(tmp_path).values()
+        assert read.summary == said
+        shutil.copy(published / "weights" / entry.file, tmp_path)
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setitem(script["write_card"].__globals__, "draw", lambda entry, out: None)
+            script["write_card"](read, tmp_path)
+    opening = [(tmp_path / f"{name}.md").read_text("utf-8").splitlines()[2:5:2] for name in ("first", "second")]
+    recipe = "Colour denoiser with a noise-level map, sigma 0 to 75, float or 8-bit noise."
+    assert opening[0][0] == recipe
+    assert opening[0][1].startswith("- Network: `restoration` (widths [8, 8, 8], down ")
+    assert opening[1][0] == 'For "old" photographs.'
+    assert opening[1][1].startswith("- Network: `restoration`, ")
 
 
 def test_scores_of_restore_evaluate_say_where_they_were_measured(tmp_path):
