@@ -1,19 +1,16 @@
 """What `evaluate.py` measures: shipped weights, training runs and classical methods, as functions of arrays."""
 
-import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
 import cv2
 import numpy as np
+import typer
 
 from restore import Restorer
-from restore.runtime import Runtime
-from restore.tasks import TASKS
-from restore.training import engine
-from restore.training.config import build
+from restore.weights import WeightsError
 
 Array = np.ndarray
 Denoiser = Callable[[Array, float], Array]
@@ -33,22 +30,38 @@ class Settings:
 
 
 def networks(task: str, weight: str, options: Settings) -> dict[str, Callable[..., Array]]:
-    """Return name -> function that restores an array, of shipped weights (a name) and of training runs (a file beside its config.json)."""
+    """Return label -> function that restores an array, of weights as ``weights.find`` takes them.
+
+    Raises:
+        typer.BadParameter: A weight cannot be used, or was trained for another task.
+    """
     found: dict[str, Callable[..., Array]] = {}
     for name in filter(None, weight.split(",")):
-        path = Path(name)
-        if path.suffix not in (".pt", ".safetensors"):
-            quality = "best" if options.best else "default"
-            restorer = Restorer(device=options.device, precision=options.precision, weights={task: name}, quality=quality)
-            found[path.name] = getattr(restorer, task)  # a run's folder by its name: results are saved under it
-            continue
-        config = json.loads((path.parent / "config.json").read_text("utf-8"))
-        network = build(config["network"], config["options"])
-        engine.start_from(path, network)
-        ensemble = options.best and TASKS[task].ensemble
-        runtime = Runtime(network, device=options.device, precision=options.precision, ensemble=ensemble)
-        found[f"{path.parent.name}-{path.stem}"] = partial(TASKS[task].function, runtime=runtime)
+        quality = "best" if options.best else "default"
+        restorer = Restorer(device=options.device, precision=options.precision, weights={task: name}, quality=quality)
+        with usable():
+            restorer.runtime(task)
+        found[label(name)] = getattr(restorer, task)
     return found
+
+
+def label(weight: str) -> str:
+    """What a weight is called in tables and in names of files.
+
+    >>> label("denoise"), label("runs/mine"), label("runs/mine/checkpoint.pt")
+    ('denoise', 'mine', 'mine-checkpoint')
+    """
+    path = Path(weight)
+    return f"{path.parent.name}-{path.stem}" if path.suffix in (".pt", ".safetensors") else path.name
+
+
+@contextmanager
+def usable() -> Iterator[None]:
+    """Make a weight that cannot be used an error of the call."""
+    try:
+        yield
+    except WeightsError as error:
+        raise typer.BadParameter(str(error), param_hint="--weight") from error
 
 
 def bilateral(noisy: Array, sigma: float) -> Array:

@@ -2,6 +2,7 @@
 
 python scripts/evaluate.py denoise --weight denoise --method bilateral,wavelet,nlm --sigma 15,25,50 --noise float,clipped
 python scripts/evaluate.py inpaint --weight inpaint --method telea,ns,biharmonic --masks thin,medium,large --sheet /tmp/sheet.png
+python scripts/evaluate.py inpaint --weight inpaint --no-texture --no-grain
 python scripts/evaluate.py --blind dejpeg --weight dejpeg --files grey,colour --jpeg-quality 10,20,30,40
 python scripts/evaluate.py deblur --weight deblur --method wiener,richardson-lucy,wiener-true,richardson-lucy-true
 python scripts/evaluate.py filter --weight filters --strength 0.1,0.5,0.9 --data ../shared/data/dev/kodak24
@@ -14,7 +15,6 @@ are rounded to 8 bits before they are measured, and so is the noisy input ("none
 SSIM are those of the hole, LPIPS (SqueezeNet) and MS-SSIM those of the picture. Nothing but `classify` reads a test split.
 """
 
-import json
 import time
 from collections.abc import Callable
 from functools import partial
@@ -26,7 +26,7 @@ import holes
 import numpy as np
 import torch
 import typer
-from contenders import DENOISERS, INPAINTERS, Array, Denoiser, Settings, networks
+from contenders import DENOISERS, INPAINTERS, Array, Denoiser, Settings, label, networks, usable
 from estimates import estimates
 from PIL import Image
 from scores import add_noise, measure, names, numbers, pictures, report, save, summary, timed
@@ -39,9 +39,7 @@ from restore.degrade.blur import benchmark_kernels
 from restore.networks.filtering import OPERATORS
 from restore.runtime import pick_device
 from restore.tasks.deblur import MAX_WIDTH
-from restore.training import engine
 from restore.training.classify import chunks
-from restore.training.config import build
 from restore.training.deblur import width
 
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
@@ -50,7 +48,9 @@ FEATURES = SHARED / "lpips" / "squeezenet1_1-features.safetensors"
 app = typer.Typer(help=__doc__, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 app.command()(estimates)
 
-Weights = Annotated[str, typer.Option("--weight", help="Shipped weights, or checkpoints of training runs, separated by commas.")]
+Weights = Annotated[
+    str, typer.Option("--weight", help="Shipped weights, and folders or checkpoints of training runs, separated by commas.")
+]
 Methods = Annotated[str, typer.Option("--method", help="Classical methods, separated by commas.")]
 Data = Annotated[Path, typer.Option(help="Folder of clean pictures.")]
 Crop = Annotated[int, typer.Option(min=0, help="Side of the centre crop that is measured; 0: the whole picture.")]
@@ -120,6 +120,8 @@ def inpaint(
         str, typer.Option("--masks", help="Sets of masks, separated by commas; 0-1, 1-5, 5-10, 10-20, 20-40: per cent of the picture.")
     ] = "thin,medium,large",
     sheet: Annotated[Path | None, typer.Option(help="PNG for the ten best and ten worst fills of the last weight or method.")] = None,
+    texture: Annotated[bool, typer.Option("--texture/--no-texture", help="Whether networks copy texture into wide holes.")] = True,
+    grain: Annotated[bool, typer.Option("--grain/--no-grain", help="Whether what networks fill gets the picture's grain.")] = True,
     by: Annotated[str, typer.Option(help="Score that ranks them: psnr, that of the hole, or lpips, that of the picture.")] = "psnr",
     data: Data = KODAK,
     crop: Crop = 500,
@@ -134,7 +136,7 @@ def inpaint(
     learned = dict.fromkeys(contenders, "no")
     for name in names(weight, None, "weight"):
         found = networks("inpaint", name, options)
-        contenders |= found
+        contenders |= {key: partial(function, texture=texture, grain=grain) for key, function in found.items()}
         learned |= dict.fromkeys(found, "yes" if holes.trained_on_lpips(name) else "no")
     rows, fills = [], []
     for kind in names(sets, masks.BENCHMARKS, "masks"):
@@ -247,7 +249,7 @@ def classify(
     options: Settings = context.obj
     rows, device = [], pick_device(options.device)
     for name in names(weight, None, "weight"):
-        label, network = classifier(name)
+        title, network = classifier(name)
         network = network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         size = network.input_size[0]
         test = datasets.read_labelled(data, "test", size=size, channels=len(network.mean)).part(slice(options.limit))
@@ -258,7 +260,7 @@ def classify(
                 right += int((chances.argmax(1).cpu() == batch["label"]).sum())
             seconds = time.perf_counter() - start
             score = {"pictures": len(test), "errors": len(test) - right, "accuracy": 100 * right / len(test), "seconds": seconds}
-            rows.append({"method": label + mirrored * ", mirrored too", **score})
+            rows.append({"method": title + mirrored * ", mirrored too", **score})
     plain = [row["accuracy"] for row in rows if not row["method"].endswith(" too")]
     report(rows, json_file)
     if len(plain) > 1:
@@ -266,17 +268,12 @@ def classify(
 
 
 def classifier(name: str) -> tuple[str, Backbone]:
-    """Return the label and the network of a shipped weight, or of a training run's file beside its config.json."""
-    path = Path(name)
-    if path.suffix not in (".pt", ".safetensors"):
+    """Return the label and the network of a weight."""
+    with usable():
         found = weights.load(name)
-    else:
-        config = json.loads((path.parent / "config.json").read_text("utf-8"))
-        found, name = build(config["network"], config["options"]), f"{path.parent.name}-{path.stem}"
-        engine.start_from(path, found)
     if not isinstance(found, Backbone):
         raise typer.BadParameter(f"{name!r} is no classifier", param_hint="--weight")
-    return name, found.eval()
+    return label(name), found
 
 
 @torch.no_grad()

@@ -119,9 +119,21 @@ def untrained(tmp_path):
     options = {"widths": [8, 8, 8], "down": [1, 1, 1], "up": [1, 1, 1]}
     run = tmp_path / "run"
     run.mkdir()
-    (run / "config.json").write_text(json.dumps({"network": "restoration", "options": options}))
+    (run / "config.json").write_text(json.dumps({"network": "restoration", "options": options, "task": "denoise"}))
     engine.export(run / "weights.safetensors", networks.build("restoration", options))
     return str(run / "weights.safetensors")
+
+
+@pytest.fixture
+def untrained_for(untrained):
+    """The same for another task."""
+
+    def change(task):
+        path = Path(untrained).parent / "config.json"
+        path.write_text(json.dumps({**json.loads(path.read_text()), "task": task}))
+        return untrained
+
+    return change
 
 
 def test_a_run_of_training_is_measured(evaluate, untrained):
@@ -135,13 +147,13 @@ def test_a_run_of_training_is_measured(evaluate, untrained):
 def test_best_is_the_mean_over_turns(script, untrained, best):
     (network,) = script.networks("denoise", untrained, script.Settings(None, None, "cpu", "fp32", None, False, best)).values()
     calls = []
-    network.keywords["runtime"]._ready = lambda others: lambda image, others: calls.append(image.shape) or image
+    network.__self__.runtime("denoise")._ready = lambda others: lambda image, others: calls.append(image.shape) or image
     network(np.zeros((64, 80, 3), np.uint8), sigma=20)
     assert len(calls) == (8 if best else 1)
 
 
-def test_jpeg_files_are_those_of_pillow(evaluate, untrained, tmp_path):
-    words = ["--weight", untrained, "--files", "grey,colour,double", "--jpeg-quality", "10,40"]
+def test_jpeg_files_are_those_of_pillow(evaluate, untrained_for, tmp_path):
+    words = ["--weight", untrained_for("dejpeg"), "--files", "grey,colour,double", "--jpeg-quality", "10,40"]
     result, rows = evaluate("dejpeg", *words, before=["--out", str(tmp_path / "out")])
     assert result.exit_code == 0, result.output
     assert [(row["files"], row["quality"]) for row in rows] == [(kind, q) for kind in ("grey", "colour", "double") for q in (10, 40)]
@@ -202,6 +214,21 @@ def test_blurred_pictures_are_those_of_scipy(script):
         assert not np.array_equal(script.deconvolution.damaged(whole, kernel, 4, 200)[1], seen)
 
 
+@pytest.mark.parametrize(("words", "told"), [([], (True, True)), (["--no-texture", "--no-grain"], (False, False))])
+def test_texture_and_grain_can_be_left_out(script, evaluate, monkeypatch, words, told):
+    heard = []
+
+    def network(pixels, mask, *, texture, grain):
+        heard.append((texture, grain))
+        return pixels
+
+    monkeypatch.setattr(script, "networks", lambda task, weight, options: {"spy": network})
+    monkeypatch.setattr(script.holes, "trained_on_lpips", lambda weight: False)
+    result, _ = evaluate("inpaint", "--weight", "spy", "--method", "ns", "--masks", "thin", *words, before=["--limit", "1"])
+    assert result.exit_code == 0, result.output
+    assert heard == [told]
+
+
 @pytest.fixture
 def face(tmp_path):
     """A folder with a picture that has edges, which flat ones lack."""
@@ -210,9 +237,20 @@ def face(tmp_path):
     return tmp_path / "face"
 
 
-def test_deblurring_is_measured(script, untrained, face, tmp_path):
+def test_deblurring_is_measured(script, untrained_for, face, tmp_path):
     methods = ["wiener", "richardson-lucy", "wiener-true", "richardson-lucy-true"]
-    words = ["--weight", untrained, "--method", ",".join(methods), "--kernel", "gaussian_2,walk_8", "--crop", "96", "--data", str(face)]
+    words = [
+        "--weight",
+        untrained_for("deblur"),
+        "--method",
+        ",".join(methods),
+        "--kernel",
+        "gaussian_2,walk_8",
+        "--crop",
+        "96",
+        "--data",
+        str(face),
+    ]
     file = tmp_path / "scores.json"
     result = CliRunner().invoke(script.app, ["--out", str(tmp_path / "out"), "deblur", *words, "--json", str(file)])
     assert result.exit_code == 0, result.output
@@ -280,7 +318,7 @@ def sides(tmp_path_factory):
         network.f6[0].weight[0, 0], network.output.weight[0, 0], network.output.bias[1] = 1, 1, 1.3
     for name in ("a", "b"):
         (root / name).mkdir()
-        (root / name / "config.json").write_text(json.dumps({"network": "lenet5", "options": {"num_classes": 2}}))
+        (root / name / "config.json").write_text(json.dumps({"network": "lenet5", "options": {"num_classes": 2}, "task": "classify"}))
         engine.export(root / name / "weights.safetensors", network)
     return root
 
@@ -332,6 +370,10 @@ def test_a_restoration_network_is_no_classifier(script, sides):
         (["deblur"], "nothing to measure: give --weight or --method"),
         (["deblur", "--method", "inverse"], "'inverse' is unknown, expected some of wiener, richardson-lucy, wiener-true"),
         (["deblur", "--method", "wiener", "--kernel", "disk_4"], "'disk_4' is unknown, expected some of gaussian_1.2, gaussian_2, disk_3"),
+        (["denoise", "--weight", "nope"], "Invalid value for --weight: weight 'nope' is unknown; expected one of denoise, inpaint"),
+        (["denoise", "--weight", "none/weights.safetensors"], "weight 'none/weights.safetensors' is unknown; expected one of denoise"),
+        (["denoise", "--weight", "dejpeg"], "weight 'dejpeg' is for the task 'dejpeg', not 'denoise'"),
+        (["classify", "--weight", "nope"], "Invalid value for --weight: weight 'nope' is unknown; expected one of denoise, inpaint"),
         (["inpaint", "--method", "none"], "'none' is unknown, expected some of telea, ns, biharmonic"),
         (["inpaint", "--method", "ns", "--masks", "thick"], "'thick' is unknown, expected some of thin, medium, large"),
     ],
@@ -353,7 +395,7 @@ def test_learned_filters_are_measured_against_their_operators(evaluate, tmp_path
     options = {"width": 8, "dilations": [1]}
     run = tmp_path / "run"
     run.mkdir()
-    (run / "config.json").write_text(json.dumps({"network": "filtering", "options": options}))
+    (run / "config.json").write_text(json.dumps({"network": "filtering", "options": options, "task": "filter"}))
     engine.export(run / "weights.safetensors", networks.build("filtering", options))
     words = ["--weight", str(run / "weights.safetensors"), "--operator", "beauty,bilateral", "--strength", "0.1,0.9", "--crop", "40"]
     result, rows = evaluate("filter", *words)
