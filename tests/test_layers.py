@@ -1,6 +1,7 @@
 """The rules of the house: imports point down, modules and functions stay small, heavy packages stay at home."""
 
 import ast
+import re
 import statistics
 from collections.abc import Iterator
 from pathlib import Path
@@ -206,6 +207,14 @@ def test_contributing_has_the_same_floors() -> None:
         for entry in row[2].split(",")
     }
     assert written == {key: FLOORS[key] for key in INSIDE}
+
+
+def test_contributing_names_the_files_of_tasks_and_training() -> None:
+    (row,) = (line for line in (ROOT / "CONTRIBUTING.md").read_text("utf-8").splitlines() if line.startswith("| 4 |"))
+    files = re.findall(r"`(\w+)\.py`", row.split("|")[3])
+    assert files == SIDEWAYS["training"]
+    for task in (ROOT / "restore" / "tasks").glob("*.py"):
+        assert task.stem in ("__init__", "base", "crops") or task.stem in row
 
 
 def test_no_relative_imports() -> None:
