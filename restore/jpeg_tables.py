@@ -4,8 +4,15 @@
 array([16, 11, 10, 16], dtype=int32)
 """
 
+from typing import TYPE_CHECKING, TypeVar
+
 import numpy as np
 import numpy.typing as npt
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+Number = TypeVar("Number", float, "Tensor")
 
 LUMINANCE = (
     (16, 11, 10, 16, 24, 40, 51, 61),
@@ -48,3 +55,12 @@ def quantization_table(quality: npt.ArrayLike) -> np.ndarray:
     whole = np.clip(quality, 1, 100).astype(np.int32)[..., None, None, None]
     percent = np.where(whole < 50, 5000 // whole, 200 - 2 * whole)
     return ((np.array((LUMINANCE, CHROMINANCE), np.int32) * percent + 50) // 100).clip(1, 255)
+
+
+def level(quality: Number) -> Number:
+    """What a network is told of a file's quality: 1 of the worst, 0.01 of the best; it hears 0 where nobody knows.
+
+    >>> level(1), level(100)
+    (1.0, 0.01)
+    """
+    return (101 - quality) / 100

@@ -3,11 +3,13 @@
 import io
 
 import numpy as np
+import pytest
 import torch
 from PIL import Image
 
 from restore.degrade.jpeg import quantization_table as of_tensors
-from restore.jpeg_tables import CHROMINANCE, LUMINANCE, QUALITIES, quantization_table
+from restore.jpeg_tables import CHROMINANCE, LUMINANCE, QUALITIES, level, quantization_table
+from restore.tasks.dejpeg import level_of
 
 
 def test_tables_are_those_of_pillows_files() -> None:
@@ -30,3 +32,9 @@ def test_those_of_tensors_are_the_same() -> None:
     ours = of_tensors(torch.arange(1, 101))
     assert ours.dtype == torch.int32
     np.testing.assert_array_equal(ours, quantization_table(QUALITIES))
+
+
+def test_a_network_hears_of_a_quality_what_it_heard_in_training() -> None:
+    heard = level(torch.arange(1.0, 101))
+    assert heard.tolist() == pytest.approx([level_of(quality) for quality in range(1, 101)])
+    assert float(heard.min()) > 0

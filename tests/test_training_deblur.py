@@ -10,6 +10,7 @@ from torch import nn
 from restore import data, metrics
 from restore.degrade.blur import benchmark_kernels, disk_kernels, gaussian_kernels, motion_kernels
 from restore.draws import Draws
+from restore.tasks.deblur import MAX_WIDTH, level_of
 from restore.training import deblur
 from restore.training.base import MULTIPLE
 from restore.training.deblur import MARGIN, Deblur, width
@@ -46,7 +47,8 @@ def test_crops_are_what_their_kernels_make_of_them(monkeypatch):
         kernel = seen[0][number].numpy()
         wanted = [ndimage.correlate(plane, kernel, mode="constant")[16:-16, 16:-16] for plane in clean[number].numpy()]
         np.testing.assert_allclose(batch["blurred"][number], wanted, atol=2e-6)
-    torch.testing.assert_close(batch["level"], (width(seen[0]) / 4).clamp_max(1))
+    told = [level_of(min(float(spread), MAX_WIDTH)) for spread in width(seen[0])]
+    assert batch["level"].tolist() == pytest.approx(told)
 
 
 def test_kernels_are_of_three_kinds_within_their_bounds():

@@ -10,6 +10,9 @@ from restore.backbones.base import Backbone
 from restore.networks.base import BLOCKS, Network, build_encoder, factory, start_as_identity
 from restore.nn.blocks import UpDecoder
 
+WIDEST = 4.0
+"""Width of a blur in pixels, the standard deviation of its kernel, that a network which sharpens hears of as level 1, as of wider ones."""
+
 
 class Restoration(Network):
     """Residual U-Net with a noise-level map (the map after Zhang et al. 2018, "FFDNet"; the shape after Zhang et al. 2021, "DRUNet").

@@ -5,10 +5,11 @@ from numbers import Real
 
 import numpy as np
 
+from restore.networks.restoration import WIDEST
 from restore.runtime import Runtime
 from restore.tasks.base import run
 
-MIN_WIDTH, MAX_WIDTH = 0.3, 4.0
+MIN_WIDTH, MAX_WIDTH = 0.3, WIDEST
 """The range of ``width`` in pixels; what the network hears at the upper end is 1."""
 
 

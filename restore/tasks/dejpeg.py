@@ -5,6 +5,7 @@ from numbers import Integral
 
 import numpy as np
 
+from restore.jpeg_tables import level
 from restore.runtime import Runtime
 from restore.tasks.base import run
 
@@ -60,4 +61,4 @@ def level_of(jpeg_quality: int | str) -> float:
         return 0.0
     if isinstance(jpeg_quality, bool) or not (isinstance(jpeg_quality, Integral) and 1 <= jpeg_quality <= 100):
         raise ValueError(f"jpeg_quality must be 'auto' or a whole number from 1 to 100, got {jpeg_quality!r}")
-    return (101 - int(jpeg_quality)) / 100
+    return level(int(jpeg_quality))

@@ -12,12 +12,11 @@ from restore.degrade.base import column, numbers
 from restore.degrade.blur import Walk, benchmark_kernels, blur, disk_kernels, gaussian_kernels, grid, motion_kernels
 from restore.degrade.tone import luma
 from restore.draws import Draws
+from restore.networks.restoration import WIDEST
 from restore.training.base import Batch, Photographs, check_positive, check_range, check_shares, psnr, some
 
 MARGIN = 16
 """Pixels around a crop from where a kernel brings light into it: kernels have 2 * 16 + 1 pixels a side."""
-WIDEST = 4.0
-"""The width, and all above it, of which the network hears as 1."""
 GRAIN = 2.55
 """Noise of what is validated with, in 8-bit units: 1 %."""
 

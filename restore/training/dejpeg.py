@@ -13,6 +13,7 @@ from restore.degrade.base import column
 from restore.degrade.codec import double_jpeg
 from restore.degrade.tone import luma
 from restore.draws import Draws
+from restore.jpeg_tables import level
 from restore.training.base import Batch, Photographs, check_positive, check_range, check_shares, psnr, shrunken, some
 
 
@@ -51,7 +52,7 @@ SUBSAMPLINGS = (2, 2, 2, 2, 2, 2, 2, 0, 0, 1)
 class Dejpeg(Photographs):
     """Restore JPEG files, of a quality that is told or not.
 
-    The level that the network is given is (101 - quality) / 100, of two files that of the worse one; 0 says nothing.
+    The level that the network is given is that of ``jpeg_tables.level``, of two files that of the worse one; 0 says nothing.
 
     Photographs are JPEG files themselves, and what they lost must not be learnt: a share is shrunk, as are all that are held out. So what
     is trained on is smaller than what is drawn, by the lower of the factors.
@@ -107,7 +108,7 @@ class Dejpeg(Photographs):
             coded[twice] = double_jpeg(clean[twice], first[twice], second[twice], shift[twice], subsampling=subsampling[twice])
         worse = torch.where(twice, first.minimum(second), second)
         coded = torch.where(untouched[:, None, None, None], clean, coded)
-        return {"clean": clean, "coded": coded, "level": torch.where(told & ~untouched, (101 - worse) / 100, 0).float()}
+        return {"clean": clean, "coded": coded, "level": torch.where(told & ~untouched, level(worse), 0).float()}
 
     def qualities(self, draws: Draws) -> np.ndarray:
         """Whole numbers (N,): three quarters of them within ``quality``."""
@@ -125,7 +126,7 @@ class Dejpeg(Photographs):
             values = []
             for clean in (batch["clean"] for batch in batches):
                 wanted, coded = code(clean, case)
-                result = network(coded, (101 - case.quality) / 100 if case.told else 0.0).float()
+                result = network(coded, level(case.quality) if case.told else 0.0).float()
                 if case.grey:
                     result = result.mean(1, keepdim=True).expand(-1, 3, -1, -1)
                 values.append(psnr(degrade.quantize(result), wanted))
