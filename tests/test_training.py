@@ -1,8 +1,10 @@
 import dataclasses
 import json
+import re
 import signal
 import threading
 from contextlib import contextmanager
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -289,6 +291,15 @@ def test_what_a_run_cannot_start_from(tmp_path, network, options, content, messa
         engine.export(path, build(*content))
     with pytest.raises(engine.TrainingError, match=message):
         engine.start_from(path, build(network, options))
+
+
+STARTS = {name: re.search(r"start=weights/(\S+)\.safetensors", recipe.__doc__) for name, recipe in RECIPES.items()}
+
+
+@pytest.mark.parametrize("recipe", [name for name, found in STARTS.items() if found])
+def test_recipes_can_start_from_the_weights_that_they_name(recipe):
+    config = RECIPES[recipe]()
+    engine.start_from(Path(STARTS[recipe][1]), build(config.network, config.options))
 
 
 @pytest.mark.parametrize("finish", [0, 4])

@@ -15,7 +15,8 @@ from restore.training.repair import Repair
 from restore.training.segment import Segment
 
 RESTORATION = {"widths": [64, 128, 256], "down": [2, 2, 2], "up": [2, 2, 2], "block": "gated"}
-"""Options of the network that denoises and restores JPEG files; ``docs/networks.md`` says what it was chosen from."""
+"""Options of the network that the recipes train to denoise, to sharpen and to restore JPEG files; ``docs/networks.md`` says what it was
+chosen from. A weight that an earlier release trained may have others: those that the manifest says."""
 
 
 def denoise() -> Config:
@@ -45,8 +46,7 @@ def dejpeg() -> Config:
     """JPEG restorer of any quality, told or not; colour and grey, single and double files.
 
     ``restore train dejpeg --data DIR --out RUN --set start=RUN1/weights.safetensors``, RUN1 a denoiser of the same network. It takes
-    photographs of tier 1 only, which were good files themselves. Run with ``steps=4325``, ``decay=0.54`` and ``ema=0.997`` only, about 20
-    minutes of one CPU core: 1.37 dB better than the files, on the mean of what ``training.dejpeg.CASES`` lists.
+    photographs of tier 1 only, which were good files themselves.
     """
     return Config(
         network="restoration",
