@@ -338,7 +338,7 @@ def test_training_on_a_gpu(folder, tmp_path, recipe):
 
 def test_a_run_is_not_cut_short_afterwards(folder, tmp_path):
     train(tiny(steps=4, decay=0.0), folder, tmp_path)
-    message = "learning rates of this configuration; expected one at step 2 or before, up to which they are those of lr=0.001, steps=2 "
+    message = "has run 4 steps, those from 2 on with learning rates that this configuration has not; expected a checkpoint at step 2 or "
     with pytest.raises(engine.TrainingError, match=message):
         train(tiny(steps=2, decay=0.0), folder, tmp_path)
 

@@ -272,7 +272,7 @@ def test_a_longer_or_shorter_run_goes_on_from_the_newest_checkpoint_with_the_sam
     assert [r["step"] for r in records(run) if "loss" in r] == [4, 8]
     longer = tiny(steps=16, decay=0.5, schedule="cosine")
     assert_equal_states(train(longer, folder, tmp_path / "sixteen"), train(longer, folder, run))
-    message = "has run 16 steps and keeps none that had the learning rates of this configuration; expected one at step 3 or before"
+    message = "has run 16 steps, those from 3 on with learning rates that this configuration has not; expected a checkpoint at step 3 or"
     with pytest.raises(engine.TrainingError, match=message):
         train(tiny(steps=4, decay=0.5), folder, run)
 

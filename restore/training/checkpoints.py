@@ -136,11 +136,12 @@ def newest(config: Config, out: Path) -> Path:
     done, common = content["step"], shared_steps(content, config)
     if common == done:
         return last
-    found = {path: read_checkpoint(path, mmap=True) for path in (out / "plateau.pt", *sorted((out / "best").glob("*.pt"))) if path.exists()}
-    steps = {path: content["step"] for path, content in found.items() if shared_steps(content, config) == content["step"]}
+    kept = {path: read_checkpoint(path, mmap=True) for path in (out / "plateau.pt", *sorted((out / "best").glob("*.pt"))) if path.exists()}
+    steps = {path: content["step"] for path, content in kept.items() if shared_steps(content, config) == content["step"]}
     if not steps:
-        wanted = f"expected one at step {common} or before, up to which they are those of lr={config.lr:g}, steps={config.steps} and so on"
-        raise TrainingError(f"{out} has run {done} steps and keeps none that had the learning rates of this configuration; {wanted}")
+        wanted = f"expected a checkpoint at step {common} or before, or another folder"
+        found = f"{out} has run {done} steps, those from {common} on with learning rates that this configuration has not"
+        raise TrainingError(f"{found}; {wanted}")
     return max(steps, key=steps.__getitem__)
 
 
