@@ -4,18 +4,19 @@
 file never stops the rest, and a file is written whole or not at all.
 """
 
+import contextlib
 import io
 import os
-import stat
 import sys
 import time
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-from restore.image import DEFAULT_MAX_PIXELS, SUFFIXES, ImageWarning, Picture, check_target, read, write
+from restore.image import DEFAULT_MAX_PIXELS, FORMATS, SUFFIXES, ImageWarning, Picture, check_target, drafted, put, read, write
+from restore.image.folders import Walk, identity
 
 STREAM = "-"
 """Names standard input among the inputs, and standard output as the output."""
@@ -24,7 +25,6 @@ ON_EXISTS = ("fail", "skip", "replace", "rename")
 """What to do about an output that exists: report it, leave it, overwrite it, or take the next free name."""
 
 Progress = Callable[[float], None]
-Identity = tuple[int, int]
 
 
 class BatchError(ValueError):
@@ -44,6 +44,22 @@ class Job:
     source: Path | None
     target: Path | None
     name: Path
+
+
+@dataclass(frozen=True)
+class Result:
+    """What was made of one picture, with others beside it: all of them are written, or none.
+
+    Attributes:
+        picture: To be written as the output.
+        beside: Place -> what goes there, such as a mask.
+    """
+
+    picture: Picture
+    beside: Mapping[Path, Picture]
+
+
+Function = Callable[[Picture, Job, Progress], Picture | Result]
 
 
 @dataclass(frozen=True)
@@ -128,7 +144,7 @@ def plan(
 
 def run(
     work: Plan,
-    function: Callable[[Picture, Job, Progress], Picture],
+    function: Function,
     *,
     max_pixels: int = DEFAULT_MAX_PIXELS,
     progress: Callable[[Job, float], None] | None = None,
@@ -137,7 +153,8 @@ def run(
 
     Args:
         work: From `plan`.
-        function: (picture, job, progress) -> picture; it may call ``progress`` with the fraction done, 0 to 1.
+        function: (picture, job, progress) -> picture, or a `Result`; it may call ``progress`` with the fraction done, 0 to 1. Where it
+            gives back the very picture that it got, and the output has the format of the source, the file is copied byte for byte.
         max_pixels: Larger pictures fail.
         progress: Called with the job at hand and the fraction of it that is done.
 
@@ -150,7 +167,7 @@ def run(
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always", ImageWarning)
             try:
-                _carry_out(job, function, max_pixels, progress or (lambda job, fraction: None))
+                _carry_out(job, function, max_pixels, progress or (lambda job, fraction: None), caught)
             except Exception as error:
                 reason = _without_name(describe(error), job.source)
         notes = []
@@ -193,7 +210,7 @@ class Partners:
     def __init__(self, folder: str | os.PathLike[str]) -> None:
         self.folder = Path(folder)
         self._found: dict[Path, list[Path]] = {}
-        for path, name in _Walk(self.folder).pictures():
+        for path, name in Walk(self.folder, SUFFIXES).pictures():
             self._found.setdefault(name.with_suffix(""), []).append(path)
 
     def find(self, name: Path) -> Path:
@@ -234,74 +251,25 @@ def _check_suffix(target: Path) -> None:
         raise BatchError(f"output {target} ends in {target.suffix!r}; expected one of {', '.join(sorted(SUFFIXES))}")
 
 
-def _identity(path: Path) -> Identity | None:
-    """What tells one file from another, whatever it is called; None where there is none."""
-    try:
-        status = path.stat()
-    except (OSError, ValueError):
-        return None
-    return status.st_dev, status.st_ino
-
-
 def _search(
     inputs: list[Path], out: Path, on_exists: str, exclude: Sequence[str | os.PathLike[str]]
 ) -> tuple[list[tuple[Path, Path]], list[Outcome]]:
     """Find (path, relative name) of every picture, and the folders that cannot be read."""
     failed: list[Outcome] = []
     found: list[tuple[Path, Path]] = []
-    around = {_identity(parent) for parent in [out, *out.absolute().parents, *out.resolve().parents]} - {None}
+    around = {identity(parent) for parent in [out, *out.absolute().parents, *out.resolve().parents]} - {None}
     for path in inputs:
         if not os.path.isdir(path):
             found.append((path, Path(path.name)))
             continue
-        walk = _Walk(path, exclude)
+        walk = Walk(path, SUFFIXES, exclude)
         found += walk.pictures()
         failed += [Outcome(folder, None, "failed", _without_name(describe(error), folder)) for folder, error in walk.errors]
-        same = _identity(path) == _identity(out)
+        same = identity(path) == identity(out)
         if walk.entered & around and not (same and on_exists == "replace"):
-            expected = "another folder, or on-exists replace" if same else "a folder outside, or it would be searched too"
+            expected = "another folder, or on_exists replace" if same else "a folder outside, or it would be searched too"
             raise BatchError(f"output {out} {'is' if same else 'lies in'} the input folder {path}; expected {expected}")
     return found, failed
-
-
-class _Walk:
-    """A search of one folder; links that lead back up are not followed."""
-
-    def __init__(self, top: Path, exclude: Sequence[str | os.PathLike[str]] = ()) -> None:
-        self.top = top
-        self.entered: set[Identity | None] = set()
-        self.errors: list[tuple[Path, OSError]] = []
-        self._excluded = {_identity(Path(path)) for path in exclude} - {None}
-
-    def pictures(self) -> Iterator[tuple[Path, Path]]:
-        """Yield (path, path within the top folder), in the order of their names."""
-        return self._enter(self.top, frozenset())
-
-    def _enter(self, folder: Path, above: frozenset[Identity | None]) -> Iterator[tuple[Path, Path]]:
-        identity = _identity(folder)
-        if identity in above:
-            return
-        self.entered.add(identity)
-        try:
-            names = sorted(os.listdir(folder))
-        except OSError as error:
-            self.errors.append((folder, error))
-            return
-        for path in (folder / name for name in names if not name.startswith(".")):
-            if _identity(path) in self._excluded:
-                continue
-            if os.path.isdir(path):
-                yield from self._enter(path, above | {identity})
-            elif path.suffix.lower() in SUFFIXES and _is_file(path):
-                yield path, path.relative_to(self.top)
-
-
-def _is_file(path: Path) -> bool:
-    """No pipe or device; a link that leads nowhere counts, so that it is reported."""
-    try:
-        return stat.S_ISREG(path.stat().st_mode)
-    except OSError:
-        return True
 
 
 def _aim(found: list[tuple[Path, Path]], target: str, *, single: bool) -> list[Job]:
@@ -316,14 +284,14 @@ def _aim(found: list[tuple[Path, Path]], target: str, *, single: bool) -> list[J
     for path, name in found:
         job = Job(path, Path(target, name), name)
         other = jobs.setdefault(os.path.normcase(Path(target, name)), job)
-        if other.source != path and (other.source is None or _identity(other.source) != _identity(path)):
+        if other.source != path and (other.source is None or identity(other.source) != identity(path)):
             raise BatchError(f"{other.source} and {path} would both be written to {job.target}; expected different names")
     return list(jobs.values())
 
 
 def _settle(jobs: list[Job], on_exists: str) -> tuple[list[Job], list[Outcome]]:
     """Deal with outputs that exist."""
-    sources = {_identity(job.source) for job in jobs if job.source} - {None}
+    sources = {identity(job.source) for job in jobs if job.source} - {None}
     taken = {os.path.normcase(job.target) for job in jobs if job.target}
     kept: list[Job] = []
     settled: list[Outcome] = []
@@ -333,18 +301,18 @@ def _settle(jobs: list[Job], on_exists: str) -> tuple[list[Job], list[Outcome]]:
         elif on_exists == "rename":
             kept.append(Job(job.source, free(job.target, taken), job.name))
         else:
-            identity = _identity(job.target)
-            own = job.source is not None and identity == _identity(job.source)
-            if identity in sources and not (own and on_exists == "replace"):
+            there = identity(job.target)
+            own = job.source is not None and there == identity(job.source)
+            if there in sources and not (own and on_exists == "replace"):
                 raise BatchError(
-                    f"output {job.target} would overwrite a photograph; expected another output, or on-exists replace for its own"
+                    f"output {job.target} would overwrite a photograph; expected another output, or on_exists replace for its own"
                 )
             if on_exists == "replace":
                 kept.append(job)
             elif on_exists == "skip":
                 settled.append(Outcome(job.source, job.target, "skipped"))
             else:
-                settled.append(Outcome(job.source, job.target, "failed", f"{job.target} exists; choose on-exists skip, replace or rename"))
+                settled.append(Outcome(job.source, job.target, "failed", f"{job.target} exists; choose on_exists skip, replace or rename"))
     return kept, settled
 
 
@@ -367,19 +335,42 @@ def free(target: Path, taken: set[str]) -> Path:
         number += 1
 
 
+class _Stdin(io.BytesIO):
+    name = "<stdin>"
+
+
 def _carry_out(
-    job: Job, function: Callable[[Picture, Job, Progress], Picture], max_pixels: int, progress: Callable[[Job, float], None]
+    job: Job,
+    function: Function,
+    max_pixels: int,
+    progress: Callable[[Job, float], None],
+    caught: list[warnings.WarningMessage],
 ) -> None:
     progress(job, 0.0)
-    picture = read(job.source or sys.stdin.buffer, max_pixels=max_pixels)
+    source = job.source or _Stdin(sys.stdin.buffer.read())
+    picture = read(source, max_pixels=max_pixels)
+    lost = len(caught)
     if job.target:
         job.target.parent.mkdir(parents=True, exist_ok=True)
         check_target(job.target, picture)
-    result = function(picture, job, lambda fraction: progress(job, fraction))
-    if job.target:
-        write(result, job.target)
-    else:
-        buffer = io.BytesIO()
-        write(result, buffer)
-        sys.stdout.buffer.write(buffer.getbuffer())
-        sys.stdout.buffer.flush()
+    made = function(picture, job, lambda fraction: progress(job, fraction))
+    result, beside = (made.picture, made.beside) if isinstance(made, Result) else (made, {})
+    with contextlib.ExitStack() as drafts:
+        for place, other in beside.items():
+            place.parent.mkdir(parents=True, exist_ok=True)
+            drafts.enter_context(drafted(other, place))
+        if result is picture and (job.target is None or job.target.suffix.lower() in FORMATS[picture.format or ""].suffixes):
+            del caught[:lost]  # a copy keeps what reading had to leave out
+            content = source.read_bytes() if isinstance(source, Path) else source.getvalue()
+            put(content, job.target) if job.target else _print(content)
+        elif job.target:
+            write(result, job.target)
+        else:
+            buffer = io.BytesIO()
+            write(result, buffer)
+            _print(buffer.getbuffer())
+
+
+def _print(content: bytes | memoryview) -> None:
+    sys.stdout.buffer.write(content)
+    sys.stdout.buffer.flush()

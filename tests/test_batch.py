@@ -1,13 +1,14 @@
 import os
 import warnings
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from PIL import Image
 
 from restore import batch
-from restore.batch import BatchError, Job, Outcome, Partners, Plan, plan, run
+from restore.batch import BatchError, Job, Outcome, Partners, Plan, Result, plan, run
 from restore.image import read
 
 
@@ -369,3 +370,42 @@ def test_a_folder_is_not_called_like_a_picture(folder):
     with pytest.raises(BatchError, match="output out.png is a file, or named like one; expected a folder for more than one photograph"):
         plan(["a.png", "b.png"], "out.png")
     assert [str(job.target) for job in plan(["a.png", "b.png"], "out.png/").jobs] == ["out.png/a.png", "out.png/b.png"]
+
+
+def test_a_picture_that_comes_back_untouched_is_copied(folder, monkeypatch, capsysbinary):
+    Image.fromarray(np.random.default_rng(0).integers(0, 256, (64, 64, 3), dtype=np.uint8)).save("a.jpg", quality=97)
+    Image.new("CMYK", (4, 4), (10, 20, 30, 40)).save("ink.jpg")
+    content = Path("a.jpg").read_bytes()
+    assert [o.notes for o in run(plan(["a.jpg", "ink.jpg"], "out"), lambda picture, *_: picture)] == [(), ()]
+    assert Path("out/a.jpg").read_bytes() == content
+    assert Path("out/ink.jpg").read_bytes() == Path("ink.jpg").read_bytes()
+    list(run(plan(["a.jpg"], "b.png"), lambda picture, *_: picture))
+    np.testing.assert_array_equal(read("b.png").pixels, read("a.jpg").pixels)
+    list(run(plan(["a.jpg"], "c.jpg"), lambda picture, *_: picture.replace(pixels=picture.pixels)))
+    assert Path("c.jpg").read_bytes() != content
+    with open("a.jpg", "rb") as file:
+        monkeypatch.setattr("sys.stdin", SimpleNamespace(buffer=file))
+        list(run(plan(["-"], "-"), lambda picture, *_: picture))
+    assert capsysbinary.readouterr().out == content
+
+
+def test_what_stands_beside_an_output_is_written_with_it_or_not_at_all(folder, monkeypatch):
+    picture("a.png")
+    Path("mask.png").write_bytes(b"the last one")
+
+    def mark(picture, job, progress):
+        return Result(picture.replace(pixels=255 - picture.pixels), {Path("mask.png"): picture})
+
+    monkeypatch.setattr(batch, "write", lambda *_: pytest.fail("the disk is full"))
+    with pytest.raises(pytest.fail.Exception):
+        list(run(plan(["a.png"], "b.png"), mark))
+    assert Path("mask.png").read_bytes() == b"the last one"
+    monkeypatch.undo()
+    monkeypatch.chdir(folder)
+    assert [o.status for o in run(plan(["a.png"], "b.png"), mark)] == ["done"]
+    np.testing.assert_array_equal(read("mask.png").pixels, 255 - read("b.png").pixels)
+    Path("mask.png").unlink()
+    Path("mask.png").mkdir()
+    (outcome,) = run(plan(["a.png"], "c.png"), mark)
+    assert outcome.reason == "mask.png: is a folder: expected a file name"
+    assert sorted(os.listdir()) == ["a.png", "b.png", "mask.png"]

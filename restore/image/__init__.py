@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import io
 import os
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import PurePath
 from typing import BinaryIO, NamedTuple
 
@@ -28,8 +29,10 @@ __all__ = [
     "Picture",
     "TiffCoding",
     "check_target",
+    "drafted",
     "from_float",
     "full_scale",
+    "put",
     "read",
     "to_float",
     "to_linear",
@@ -171,25 +174,52 @@ def write(picture: Picture, target: Target, *, format: str | None = None) -> Non
         ImageError: The format is unknown or cannot hold the picture (alpha in JPEG), or the target cannot be written; nothing changed then.
         TypeError: `target` is none of the above.
     """
-    name = name_of(target)
+    if isinstance(target, str | os.PathLike):
+        with drafted(picture, target, format=format):
+            return
+    if not hasattr(target, "write"):
+        raise TypeError(f"cannot write a picture to {type(target).__name__}: expected a path or a binary stream")
+    with _named(target) as note:
+        kind = _kind_of_target("", picture, format)
+        _check_fit(picture, kind)
+        draft = io.BytesIO()
+        _encode(picture, kind, draft, note)
+        target.write(draft.getbuffer())
 
-    def note(text: str) -> None:
-        warnings.warn(f"{name}: {text}", ImageWarning, stacklevel=4)
 
-    try:
-        if isinstance(target, str | os.PathLike):
+@contextlib.contextmanager
+def drafted(picture: Picture, target: str | os.PathLike[str], *, format: str | None = None) -> Iterator[None]:
+    """Write a picture as `write` does, but let the file take its place only when the block ends; on any error in it nothing changes.
+
+    Raises:
+        ImageError: As for `write`.
+    """
+    with contextlib.ExitStack() as draft:
+        with _named(target) as note:
             kind = _kind_of_target(target, picture, format)
             _check_fit(picture, kind)
-            with replacing(target) as file:
-                _encode(picture, kind, file, note)
-        elif hasattr(target, "write"):
-            kind = _kind_of_target("", picture, format)
-            _check_fit(picture, kind)
-            draft = io.BytesIO()
-            _encode(picture, kind, draft, note)
-            target.write(draft.getbuffer())
-        else:
-            raise TypeError(f"cannot write a picture to {type(target).__name__}: expected a path or a binary stream")
+            _encode(picture, kind, draft.enter_context(replacing(target)), note)
+        yield
+        with _named(target):
+            draft.close()
+
+
+def put(content: bytes, target: str | os.PathLike[str]) -> None:
+    """Write bytes as a file that takes its place at once, as `write` does.
+
+    Raises:
+        ImageError: The place cannot be written; nothing changed then.
+    """
+    with _named(target), replacing(target) as file:
+        file.write(content)
+
+
+@contextlib.contextmanager
+def _named(target: Target) -> Iterator[Note]:
+    """Give what says a note on a target, and put its name before each error."""
+    name = name_of(target)
+    try:
+        yield lambda text: warnings.warn(f"{name}: {text}", ImageWarning, stacklevel=4)
     except ImageError as error:
         raise ImageError(f"{name}: {error}") from error
     except OSError as error:
