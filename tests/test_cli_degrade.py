@@ -113,7 +113,7 @@ def test_a_mask_is_named_as_its_output_and_never_overwritten_unasked(folder, cal
     assert call(*words, "-o", "b.webp", "--seed", "1") == (
         1,
         [],
-        ["a.png: mask masks/b.png exists; choose on-exists replace, or another folder"],
+        ["a.png: mask masks/b.png exists; choose --on-exists skip, replace or rename"],
     )
     assert not Path("b.webp").exists()
     assert Path("masks/b.png").read_bytes() == first
@@ -123,6 +123,25 @@ def test_a_mask_is_named_as_its_output_and_never_overwritten_unasked(folder, cal
     assert Path("masks/b-1.png").read_bytes() == first
     assert call(*words, "-o", "b.webp", "--on-exists", "skip") == (0, [], [])
     assert sorted(os.listdir("masks")) == ["b-1.png", "b.png"]
+
+
+@pytest.mark.parametrize(("on_exists", "mask"), [("skip", "b.png"), ("rename", "b-1.png")])
+def test_an_interrupted_run_goes_on(folder, call, on_exists, mask):
+    words = ["degrade", "tears", "in", "-o", "out", "--mask-out", "masks", "-q"]
+    assert call(*words) == (0, [], [])
+    result, marked = Path("out/sub/b.png").read_bytes(), Path("masks/sub/b.png").read_bytes()
+    os.unlink("out/sub/b.png")
+    Path("masks/sub/b.png").write_bytes(b"of another run")
+    assert call(*words, "--on-exists", on_exists) == (0, [], [])
+    assert Path("out/sub/b.png").read_bytes() == result
+    assert Path("masks/sub", mask).read_bytes() == marked
+    assert sorted(os.listdir("masks/sub")) == sorted({"b.png", mask})
+
+
+def test_a_photograph_that_fails_leaves_no_mask(folder, call):
+    code, _, err = call("degrade", "tears", "a.png", "-o", "/proc/b.png", "--mask-out", "masks")
+    assert (code, len(err)) == (1, 1)
+    assert list(Path().glob("masks/*")) == []
 
 
 def test_masks_among_the_photographs_are_no_photographs(folder, call):
@@ -164,7 +183,7 @@ def test_a_folder_with_a_broken_file(folder, call):
     assert err[1].startswith("in/broken.png: ")
     assert sorted(path.name for path in Path("masks").rglob("*.png")) == ["a.png", "b.png"]
     code, _, err = call("degrade", "dust", "a.png", "-o", "out/a.png")
-    assert (code, err) == (1, ["a.png: out/a.png exists; choose on-exists skip, replace or rename"])
+    assert (code, err) == (1, ["a.png: out/a.png exists; choose --on-exists skip, replace or rename"])
 
 
 def test_standard_streams(folder, call, monkeypatch):

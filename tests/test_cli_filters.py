@@ -112,7 +112,7 @@ def test_a_folder_with_a_broken_file(folder, call):
     assert [line.partition(" (")[0] for line in err[:1] + err[2:3]] == ["in/a.png -> out/a.png", "in/sub/b.png -> out/sub/b.png"]
     assert err[1].startswith("in/broken.png: ")
     code, _, err = call("filter", "box", "a.png", "-o", "out/a.png")
-    assert (code, err) == (1, ["a.png: out/a.png exists; choose on-exists skip, replace or rename"])
+    assert (code, err) == (1, ["a.png: out/a.png exists; choose --on-exists skip, replace or rename"])
     assert call("filter", "box", "a.png", "-o", "out/a.png", "--on-exists", "replace", "-q") == (0, [], [])
 
 

@@ -132,6 +132,13 @@ def test_layers_that_exist(call):
     assert Path("layer.png").read_bytes() == Path("layer-1.png").read_bytes()
 
 
+def test_a_photograph_that_fails_leaves_no_layer(call):
+    code, said = call("inpaint a.png -o /proc/b.png --mask mask.png --layer layer.png --method ns")
+    assert (code, len(said)) == (1, 1)
+    assert not Path("layer.png").exists()
+    assert call("inpaint a.png -o b.png --mask mask.png --layer layer.png --method ns -q") == (0, [])
+
+
 def test_the_widest_edge_is_the_library_s():
     assert masks.edit.WIDEST == WIDEST
 
@@ -175,7 +182,7 @@ def test_no_margins(text):
         ("a.png -o b.png --mask mask.png --layer c.jpg", "layer c.jpg ends in '.jpg'; expected one of .png, .tif, .tiff"),
         ("a.png -o b.png --mask mask.png --layer b.png", "layer b.png is a photograph, a mask, an output or another layer too"),
         ("a.png -o b.png --mask mask.png --layer mask.png --on-exists replace", "layer mask.png is a photograph, a mask"),
-        ("mask.png -o b.png --mask #fff --layer a.png", "layer a.png exists; choose on-exists skip, replace or rename"),
+        ("mask.png -o b.png --mask #fff --layer a.png", "layer a.png exists; choose --on-exists skip, replace or rename"),
         ("a.png mask.png -o out --mask mask.png --layer c.png", "layer c.png is named like a file; expected a folder"),
     ],
 )

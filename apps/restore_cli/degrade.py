@@ -10,7 +10,7 @@ import typer
 from restore_cli.base import Exists, MaxPixels, OnExists, Out, Photos, Quiet, WrongCall, carry_out, make_plan, shown
 
 if TYPE_CHECKING:
-    from restore.batch import Job, Plan
+    from restore.batch import Job, Plan, Result
     from restore.degrade import Degradation
     from restore.image import Picture
     from restore_cli.base import Repair
@@ -41,7 +41,7 @@ def degrade(  # noqa: PLR0913 - one parameter for each option
         raise WrongCall(f"--mask-out {mask_out} is a file; expected a folder")
     chosen = find(name)
     work = make_plan(photos, out, on_exists=on_exists, exclude=[mask_out] if mask_out else [])
-    places = aim(work, chosen, Path(mask_out)) if mask_out else {}
+    places = aim(work, chosen, Path(mask_out), on_exists) if mask_out else {}
 
     def prepare() -> "Repair":
         return lambda picture, job, progress: run(picture, job, chosen, severity, seed, places.get(job), on_exists)
@@ -121,12 +121,15 @@ def find(name: str) -> str:
     return wanted
 
 
-def aim(work: "Plan", name: str, folder: Path) -> "dict[Job, Path]":
+def aim(work: "Plan", name: str, folder: Path, on_exists: OnExists) -> "dict[Job, Path]":
     """Where the mask of each photograph goes: as the photograph, with the suffix .png.
+
+    With rename one that exists is left, and the next free name taken.
 
     Raises:
         WrongCall: The degradation marks nothing, a mask would overwrite a photograph or another mask, or it has no name.
     """
+    from restore.batch import free
     from restore.degrade import DEGRADATIONS
 
     marking = [key for key, row in DEGRADATIONS.items() if row.mask] + ["old_photograph"]
@@ -143,6 +146,9 @@ def aim(work: "Plan", name: str, folder: Path) -> "dict[Job, Path]":
             raise WrongCall(f"mask {shown(place)} would overwrite {taken[_same(place)]}; expected another folder, or different names")
         taken[_same(place)] = f"the mask of {shown(named)}"
         places[job] = place
+    if on_exists is OnExists.rename:
+        names = {os.path.normcase(path) for path in (*places.values(), *(job.target for job in work.jobs if job.target))}
+        places = {job: free(place, names) if os.path.lexists(place) else place for job, place in places.items()}
     return places
 
 
@@ -151,28 +157,27 @@ def _same(path: Path) -> str:
     return os.path.normcase(os.path.realpath(path))
 
 
-def run(picture: "Picture", job: "Job", name: str, severity: float, seed: int, place: Path | None, on_exists: OnExists) -> "Picture":
-    """Damage a picture, and write its mask to a place.
+def run(picture: "Picture", job: "Job", name: str, severity: float, seed: int, place: Path | None, on_exists: OnExists) -> "Picture | Result":
+    """Damage a picture, and aim its mask at a place.
 
     Raises:
-        FileExistsError: There is a file in that place, and it is not to be replaced.
+        FileExistsError: There is a file in that place, and nothing says what to do about it.
     """
     import hashlib
     import warnings
 
     import numpy as np
 
+    from restore.batch import Result
     from restore.degrade import DEGRADATIONS
     from restore.degrade import degrade as damage
-    from restore.image import ImageWarning, Picture, write
+    from restore.image import ImageWarning, Picture
 
-    if place and os.path.lexists(place) and on_exists is not OnExists.replace:
-        raise FileExistsError(f"mask {place} exists; choose on-exists replace, or another folder")
+    if place and os.path.lexists(place) and on_exists is OnExists.fail:
+        raise FileExistsError(f"mask {place} exists; choose --on-exists skip, replace or rename")
     if name in DEGRADATIONS and DEGRADATIONS[name].array and picture.dtype != np.uint8:
         warnings.warn(f"{name} leaves 256 levels: its files have 8 bits", ImageWarning, stacklevel=2)
     digest = hashlib.sha256(b"%d/%s" % (seed, os.fsencode(job.name.as_posix()))).digest()
     pixels, marked = damage(picture.pixels, name, int.from_bytes(digest[:8], "big") >> 1, severity)
-    if place:
-        place.parent.mkdir(parents=True, exist_ok=True)
-        write(Picture.from_array(marked * np.uint8(255)), place)
-    return picture.replace(pixels=pixels)
+    result = picture.replace(pixels=pixels)
+    return Result(result, {place: Picture.from_array(marked * np.uint8(255))}) if place else result

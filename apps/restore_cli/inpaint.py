@@ -13,7 +13,6 @@ import typer
 from restore_cli.base import (
     Arithmetic,
     Device,
-    Effort,
     Engine,
     Exists,
     MaxPixels,
@@ -21,7 +20,6 @@ from restore_cli.base import (
     Out,
     Photos,
     Precision,
-    Quality,
     Quiet,
     RunBy,
     Weight,
@@ -34,7 +32,7 @@ from restore_cli.base import (
 if TYPE_CHECKING:
     import numpy as np
 
-    from restore.batch import Job, Plan, Progress
+    from restore.batch import Job, Plan, Progress, Result
     from restore.image import Picture
     from restore.masks import Margins
     from restore_cli.base import Repair
@@ -113,7 +111,6 @@ def inpaint(  # noqa: PLR0913 - one parameter for each option
         bool, typer.Option("--grain/--no-grain", help="Noise like that of the surroundings in what the network filled.")
     ] = True,
     seed: Annotated[int, typer.Option("--seed", min=0, help="Same seed, same texture and grain.")] = 0,
-    quality: Effort = Quality.default,
     weights: Weight = "",
     on_exists: Exists = OnExists.fail,
     device: Device = "auto",
@@ -124,8 +121,7 @@ def inpaint(  # noqa: PLR0913 - one parameter for each option
 ) -> None:
     """Fill what a mask marks: scratches, text, stains, things; or continue a photograph beyond its edges.
 
-    Everything outside the mask and its soft edge stays as it was, bit for bit where the format is lossless. Holes are filled alike at every
-    --quality.
+    Everything outside the mask and its soft edge stays as it was, bit for bit where the format is lossless.
     """
     if not mask and not expand:
         raise WrongCall("nothing says what to fill; expected --mask, --expand, or both")
@@ -138,26 +134,28 @@ def inpaint(  # noqa: PLR0913 - one parameter for each option
         import numpy as np
 
         from restore import masks
-        from restore.image import ImageWarning, write
+        from restore.batch import Result
+        from restore.image import ImageWarning
 
         tasks = {"inpaint": weights} if method is Method.learned else {}
-        restorer = make_restorer(device, precision, runtime, tasks=tasks, quality=quality)
+        restorer = make_restorer(device, precision, runtime, tasks=tasks)
 
-        def repair(picture: "Picture", job: "Job", progress: "Progress") -> "Picture":
+        def repair(picture: "Picture", job: "Job", progress: "Progress") -> "Picture | Result":
             holes = masks.grow(masks.union([mark(picture, job) for mark in marks], picture.shape), grow)
-            if expand:
-                left, top, right, bottom = sides = margins(*picture.shape)
+            left, top, right, bottom = sides = margins(*picture.shape)
+            if any(sides):
                 picture, border = masks.expand(picture, sides)
                 holes = border | np.pad(holes, ((top, bottom), (left, right)))
             if not holes.any():
                 warnings.warn("the mask marks nothing; the photograph is written as it was", ImageWarning, stacklevel=2)
-            result = restorer.inpaint(
-                picture, holes, method=method.value, texture=texture, grain=grain, seed=seed, feather=feather, progress=progress
-            )
-            if layers:
-                layers[job].parent.mkdir(parents=True, exist_ok=True)
-                write(masks.layer(result, masks.feather(holes, feather) > 0), layers[job])
-            return result
+                result = picture
+            else:
+                result = restorer.inpaint(
+                    picture, holes, method=method.value, texture=texture, grain=grain, seed=seed, feather=feather, progress=progress
+                )
+            if not layers:
+                return result
+            return Result(result, {layers[job]: masks.layer(result, masks.feather(holes, feather) > 0)})
 
         return repair
 
@@ -218,7 +216,7 @@ def aim_layers(work: "Plan", layer: str, mask: list[str], *, on_exists: OnExists
             raise WrongCall(f"layer {path} is a photograph, a mask, an output or another layer too; expected another place")
         if os.path.lexists(path):
             if on_exists is OnExists.fail:
-                raise WrongCall(f"layer {path} exists; choose on-exists skip, replace or rename")
+                raise WrongCall(f"layer {path} exists; choose --on-exists skip, replace or rename")
             if on_exists is OnExists.rename:
                 found[job] = free(path, taken)
     return found
