@@ -1,5 +1,7 @@
 """`restore demo`: damage a photograph, repair it, show what was gained."""
 
+import contextlib
+import os
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -29,14 +31,14 @@ def demo(
     """Damage a photograph with scratches, text and noise, repair it, and write before, after and both side by side."""
     if out.exists() and not out.is_dir():
         raise WrongCall(f"output {out} is a file; expected a folder")
-    there = [name for name in FILES if (out / name).exists()]
+    there = [name for name in FILES if os.path.lexists(out / name)]
     if there and len(there) < len(FILES):
         raise WrongCall(f"{out / there[0]} is there, and not from a demo; expected a new folder, or that of an earlier demo")
     from skimage import data
 
     from restore.batch import describe
     from restore.figures import sheet
-    from restore.image import ImageError, Picture, write
+    from restore.image import ImageError, Picture, drafted
     from restore.metrics import psnr
 
     photo = data.astronaut()
@@ -50,8 +52,9 @@ def demo(
     pictures = dict(zip(FILES, (damaged, mask, repaired, sheet([damaged, repaired, photo], captions)), strict=True))
     try:
         out.mkdir(parents=True, exist_ok=True)
-        for name, pixels in pictures.items():
-            write(Picture.from_array(pixels), out / name)
+        with contextlib.ExitStack() as drafts:
+            for name, pixels in pictures.items():
+                drafts.enter_context(drafted(Picture.from_array(pixels), out / name))
     except (OSError, ImageError) as error:
         give_up(describe(error))
     for name in pictures:
