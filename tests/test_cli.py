@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -15,7 +16,7 @@ from skimage import data
 from typer.testing import CliRunner
 
 from restore.estimate import quality_of_tables
-from restore.image import SUFFIXES, read
+from restore.image import SUFFIXES, drafted, read
 from restore.tasks.deblur import MAX_WIDTH, MIN_WIDTH
 from restore.tasks.denoise import MAX_SIGMA
 from restore.tasks.inpaint import METHODS
@@ -186,6 +187,7 @@ def test_the_choices_are_those_of_the_library():
         ("train denoise --data in --out a.png", "output a.png is a file"),
         ("train denoise --data in --out run --set lr", "setting 'lr' has no '='"),
         ("train denoise --data in --out run --set speed=1", "setting 'speed' is unknown"),
+        ("train denoise --data in --out run --set start=nope", "weight 'nope' is unknown; expected one of denoise"),
         ("train denoise --data in --out run --set lr=-1", "lr is -1.0; expected a number above 0"),
         ("web --port 0", "--port"),
         ("web --port http", "--port"),
@@ -366,6 +368,17 @@ def test_dejpeg_says_the_quality_and_leaves_what_has_no_traces(folder, call, tin
     assert quality_of_tables(read("out/strong.jpg").coding.tables) == 95
     assert call("dejpeg", "in/decoded.png", "-o", "told.png", "--jpeg-quality", "20")[0] == 0
     assert (read("told.png").pixels != blind).any()
+
+
+@pytest.mark.parametrize(
+    ("weight", "said"),
+    [("nope", "weight 'nope' is unknown; expected one of "), ("inpaint", "weight 'inpaint' is for the task 'inpaint', not 'denoise'")],
+)
+def test_a_weight_that_cannot_be_meant_is_one_line_and_2(folder, call, tiny_weights, weight, said):
+    code, _, err = call("denoise", "a.png", "-o", "new/b.png", "--weights", weight)
+    assert (code, len(err)) == (2, 1)
+    assert err[0].startswith(f"restore: {said}")
+    assert not Path("new").exists()
 
 
 @pytest.mark.parametrize("task", ["denoise", "dejpeg", "deblur"])
@@ -648,6 +661,25 @@ def test_demo(folder, call):
     mse = ((read("new/demo/repaired.png").pixels.astype(float) - data.astronaut()) ** 2).mean()
     assert after == pytest.approx(10 * np.log10(255**2 / mse), abs=0.006)
     assert call("demo", "-o", "new/demo", "--device", "cpu")[0] == 0
+
+
+def test_an_interrupted_demo_leaves_nothing(folder, call, monkeypatch):
+    plain = SimpleNamespace(device="cpu", inpaint=lambda pixels, mask: pixels, denoise=lambda pixels: pixels)
+    monkeypatch.setattr(demo, "make_restorer", lambda *words, **options: plain)
+    written = []
+
+    def stop(picture, target):
+        written.append(target)
+        if len(written) == 3:
+            raise KeyboardInterrupt
+        return drafted(picture, target)
+
+    with monkeypatch.context() as interrupted:
+        interrupted.setattr("restore.image.drafted", stop)
+        assert call("demo", "-o", "new") == (130, b"", ["restore: interrupted"])
+    assert os.listdir("new") == []
+    assert call("demo", "-o", "new")[0] == 0
+    assert sorted(os.listdir("new")) == sorted(demo.FILES)
 
 
 def test_denoise_with_the_shipped_weight(folder, call):

@@ -50,6 +50,7 @@ def call(capsys):
 
 def test_the_numbers_are_scikit_images(root, call):
     """Against the run's weights, told sigma, on the centres of all photographs, in the order of their names, one noise for each number."""
+    (root / "scores.json").write_text("an older one, and a longer one" * 99)
     code, out, err = call("evaluate", root / "run", "--data", root / "own", "--crop", 64, "--json", root / "scores.json")
     assert (code, err) == (0, [])
     network = networks.build("restoration", TINY)
@@ -128,9 +129,10 @@ def test_wrong_calls(root, call, tmp_path):
     own, nowhere = root / "own", tmp_path / "nowhere"
     for words, code, line in (
         (("denoise", "--data", nowhere), 2, f"no folder {nowhere}; expected --data to name"),
-        (("denoise", "--data", own, "--json", nowhere / "a.json"), 2, f"no folder {nowhere} for --json"),
+        (("denoise", "--data", own, "--json", nowhere / "a.json"), 2, f"--json {nowhere / 'a.json'}: its folder does not exist: {nowhere}"),
+        (("denoise", "--data", own, "--json", tmp_path), 2, f"--json {tmp_path}: is a folder: expected a file name"),
         (("denoise", "--data", own, "--device", "tpu"), 2, "device 'tpu' is not there"),
-        (("noise", "--data", own), 1, "weight 'noise' is unknown; expected one of denoise, inpaint"),
+        (("noise", "--data", own), 2, "weight 'noise' is unknown; expected one of denoise, inpaint"),
         (("denoise", "--data", tmp_path / "empty"), 1, f"no photographs in {tmp_path / 'empty'}, 64 pixels or larger"),
         ((own, "--data", own), 1, f"{own / 'weights.safetensors'} has no config.json of a run beside it"),
     ):
@@ -183,7 +185,7 @@ def test_a_run_restores(root, call):
     assert call("denoise", root / "own" / "coffee.png", "-o", root / "clean.png", "--weights", root / "run", *words)[0] == 0
     np.testing.assert_array_equal(np.asarray(Image.open(root / "clean.png")), restored)
     code, _, err = call("inpaint", root / "own", "-o", root / "out", "--mask", root / "own", "--weights", root / "run")
-    assert (code, err) == (1, [f"restore: weight '{root / 'run'}' is for the task 'denoise', not 'inpaint'"])
+    assert (code, err) == (2, [f"restore: weight '{root / 'run'}' is for the task 'denoise', not 'inpaint'"])
 
 
 def test_a_run_starts_from_a_weight_by_name_and_from_a_run(root, tmp_path):
@@ -194,3 +196,16 @@ def test_a_run_starts_from_a_weight_by_name_and_from_a_run(root, tmp_path):
     train("denoise", root / "own", tmp_path / "b", start=str(root / "run"), lr=1e-9)
     ours, theirs = weights.load(str(tmp_path / "b")).state_dict(), weights.load(str(root / "run")).state_dict()
     assert all(torch.allclose(value, theirs[key], atol=1e-5) for key, value in ours.items())
+
+
+def test_numbers_that_cannot_be_written_leave_the_old_ones(root, call, tmp_path, monkeypatch):
+    file = tmp_path / "scores.json"
+    file.write_text("old")
+
+    def refuse(*paths):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("os.replace", refuse)
+    code, _, err = call("evaluate", root / "run", "--data", root / "own", "--crop", 64, "--json", file)
+    assert (code, err) == (1, [f"restore: {file}: cannot be written: no space left on device"])
+    assert [path.read_text("utf-8") for path in tmp_path.iterdir()] == ["old"]

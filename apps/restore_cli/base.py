@@ -1,5 +1,6 @@
 """What the commands share: their options, the wrong call, and how a batch is shown."""
 
+import os
 import re
 import sys
 import time
@@ -177,6 +178,30 @@ def make_plan(photos: list[str], out: str, *, on_exists: OnExists, exclude: list
     return work
 
 
+def check_weight(weight: str, task: str = "") -> None:
+    """Refuse a weight that cannot be meant, before it is loaded.
+
+    Args:
+        weight: As ``weights.find`` takes it.
+        task: What it is needed for; "": anything.
+
+    Raises:
+        WrongCall: There is none of that name, or it is for another task.
+        WeightsError: The manifest cannot be read, or nothing says what the weight is.
+    """
+    from restore.weights import WeightsError, entries, find
+
+    known = entries()
+    try:
+        entry, _ = find(weight)
+    except WeightsError as error:
+        if weight in known or os.path.exists(weight):
+            raise
+        raise WrongCall(str(error)) from error
+    if task and entry.task != task:
+        raise WrongCall(f"weight {weight!r} is for the task {entry.task!r}, not {task!r}")
+
+
 def make_restorer(
     device: str,
     precision: Precision,
@@ -197,7 +222,8 @@ def make_restorer(
         camera: The networks are those for what cameras write.
 
     Raises:
-        WrongCall: The device or the runtime is unknown or not there, or they do not go together; no weight is named, and none is shipped.
+        WrongCall: The device or the runtime is unknown or not there, or they do not go together; no weight is named, and none is shipped;
+            or the one that is named is unknown, or for another task.
         typer.Exit: A weight cannot be used.
     """
     from restore.restorer import Restorer
@@ -215,6 +241,8 @@ def make_restorer(
             if not weight and (TASKS[task].camera if camera else restorer.weights[task]) not in known:
                 kind = " (camera)" if camera else ""
                 raise WrongCall(f"no weight for {task!r}{kind} is there; expected --weights, or a release that has one")
+            if weight:
+                check_weight(weight, task)
             restorer.runtime(task, camera=camera)
     except WeightsError as error:
         give_up(str(error))

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from restore_cli.base import Device, WrongCall, give_up, say
+from restore_cli.base import Device, WrongCall, check_weight, give_up, say
 
 
 def evaluate(
@@ -26,7 +26,7 @@ def evaluate(
     limit: Annotated[int | None, typer.Option("--limit", min=1, metavar="N", help="Only the first so many.", show_default="all")] = None,
     crop: Annotated[int, typer.Option("--crop", min=64, metavar="N", help="Largest side of what is measured of each, its centre.")] = 256,
     device: Device = "auto",
-    json_file: Annotated[Path | None, typer.Option("--json", metavar="FILE", help="Write the numbers there, too.")] = None,
+    json_file: Annotated[Path | None, typer.Option("--json", metavar="FILE", help="Write the numbers there, too; replaces a file.")] = None,
 ) -> None:
     """Measure a weight on photographs of yours, as its training does: the same numbers each time.
 
@@ -36,8 +36,14 @@ def evaluate(
     """
     if not data.exists():
         raise WrongCall(f"no folder {data}; expected --data to name a folder of pictures, a shard, a list or a labelled set")
-    if json_file and not json_file.parent.is_dir():
-        raise WrongCall(f"no folder {json_file.parent} for --json {json_file}")
+    from restore.image import ImageError, put
+    from restore.image.files import check_place
+
+    try:
+        if json_file:
+            check_place(json_file)
+    except ImageError as error:
+        raise WrongCall(f"--json {json_file}: {error}") from error
     from restore.runtime import pick_device
     from restore.training import evaluation
     from restore.weights import WeightsError
@@ -47,12 +53,13 @@ def evaluate(
     except ValueError as error:
         raise WrongCall(str(error)) from error
     try:
+        check_weight(weight)
         report = evaluation.evaluate(weight, data, crop=crop, limit=limit, device=device, say=say)
         print(f"{report.measure} {report.pictures} picture{'s' * (report.pictures != 1)}.")
         for what, value in report.scores.items():
             print(f"  {what.ljust(max(map(len, report.scores)))}  {value:.3f}")
         if json_file:
             content = {"weight": weight, "data": data.resolve().name, **asdict(report)}
-            json_file.write_text(json.dumps(content, indent=1) + "\n", "utf-8")
+            put((json.dumps(content, indent=1) + "\n").encode(), json_file)
     except (WeightsError, ValueError, OSError) as error:
         give_up(" ".join(str(error).split()))

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from restore_cli.base import WrongCall, give_up
+from restore_cli.base import WrongCall, check_weight, give_up
 
 if TYPE_CHECKING:
     from restore.training.log import Progress
@@ -59,15 +59,18 @@ def train(
         raise WrongCall(f"output {out} is a file; expected a folder")
     from restore.training import engine
     from restore.training.config import override
+    from restore.weights import WeightsError
 
     try:
         config = override(RECIPES[recipe](), settings or [])
     except ValueError as error:
         raise WrongCall(str(error)) from error
     try:
+        if config.start and not Path(config.start).is_file() and not (out / "checkpoint.pt").exists():
+            check_weight(config.start)
         with bar() as progress:
             engine.train(config, source=data, out=out, progress=progress)
-    except (engine.TrainingError, ValueError, OSError) as error:
+    except (engine.TrainingError, WeightsError, ValueError, OSError) as error:
         give_up(" ".join(str(error).split()))
 
 
