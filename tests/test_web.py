@@ -13,6 +13,7 @@ import pytest
 import restore_web
 import tifffile
 from PIL import Image
+from restore_cli import main
 from restore_web import base, steps
 from restore_web.steps import Fill
 from samples import hole, jpeg
@@ -38,7 +39,7 @@ def test_a_repair_is_a_tab_where_its_weight_is_there(
 
 def fill(tabs, work: base.Work | None, how: Fill = Fill(method="telea"), **marks: object) -> tuple:  # noqa: B008  frozen
     """Press Repair."""
-    return tabs.damage.remove_damage(work, marks, how, "default", lambda fraction, desc: None)
+    return tabs.damage.remove_damage(work, marks, how, lambda fraction, desc: None)
 
 
 def test_a_bad_file_is_one_line_without_the_server_path(page_module, tmp_path: Path) -> None:
@@ -96,7 +97,7 @@ def test_stop_leaves_the_photograph_as_it_was(page_module, tabs, photo: Path, mo
 
     layer = np.zeros((300, 451, 4), np.uint8)
     layer[[30, 250], 40:60, 3] = 255
-    shown = tabs.damage.remove_damage(work, {"editor": {"layers": [layer]}}, Fill(method="telea"), "default", move)
+    shown = tabs.damage.remove_damage(work, {"editor": {"layers": [layer]}}, Fill(method="telea"), move)
     assert len(moved) == 1
     assert said == [tabs.base.STOPPED]
     assert len(shown) == len(fill(tabs, work, editor={"layers": [layer]}))  # which is not stopped
@@ -104,7 +105,7 @@ def test_stop_leaves_the_photograph_as_it_was(page_module, tabs, photo: Path, mo
     page_module.halt(None)
 
 
-def test_what_was_measured_is_shown_and_set(tabs, tmp_path: Path) -> None:
+def test_what_was_measured_is_shown_and_set(tabs, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = jpeg(tmp_path / "a.jpg", 20)
     work = base.open_work(path)
     box, slider = tabs.jpeg.measure_jpeg(work, True, 30)
@@ -114,6 +115,9 @@ def test_what_was_measured_is_shown_and_set(tabs, tmp_path: Path) -> None:
     level = estimate.noise_level(work.picture.pixels)
     assert box.info == f"This photograph: {level:.1f} on the scale of 8 bits"
     assert slider.value == round(level, 1)
+    with monkeypatch.context() as phone:
+        phone.setattr(estimate, "has_camera_noise", lambda pixels, *, linear: True)
+        assert tabs.noise.measure_noise(work, True, 15)[0].info == "This photograph: camera noise"
     Image.fromarray(data.astronaut()[:200, 150:370]).save(tmp_path / "a.png")
     assert tabs.jpeg.measure_jpeg(base.open_work(tmp_path / "a.png"), True, 30)[0].info == "This photograph: no traces of JPEG"
     tifffile.imwrite(tmp_path / "b.tif", np.full((40, 40), np.nan, np.float32))
@@ -129,15 +133,18 @@ def test_the_quality_that_was_chosen_does_it(effort: str, tabs, photo: Path, mon
         def step(name: str) -> Callable[..., Picture]:
             return lambda picture, *masks, **options: asked.append((name, quality)) or picture
 
-        return SimpleNamespace(**{name: step(name) for name in ("denoise", "dejpeg", "deblur", "expand")})
+        return SimpleNamespace(**{name: step(name) for name in ("denoise", "dejpeg", "deblur")})
 
     monkeypatch.setattr(steps, "restorer", restorer)
     work = base.open_work(photo)
     tabs.noise.remove_noise(work, False, 5, "auto", effort)
     tabs.jpeg.remove_jpeg(work, False, 50, effort)
     tabs.blur.remove_blur(work, False, 2, effort)
-    tabs.border.expand(work, 0, 0, 5, 0, effort)
-    assert asked == [(name, effort) for name in ("denoise", "dejpeg", "deblur", "expand")]
+    assert asked == [(name, effort) for name in ("denoise", "dejpeg", "deblur")]
+
+
+def test_holes_have_no_quality_to_choose() -> None:
+    assert list(steps.efforts("inpaint")) == ["default"]
 
 
 def test_warnings_reach_the_page(page_module, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -157,7 +164,7 @@ def test_a_photograph_that_was_put_away_is_one_line(page_module, tabs) -> None:
         lambda: tabs.noise.remove_noise(None, True, 15, "auto", "default"),
         lambda: tabs.jpeg.remove_jpeg(None, True, 30, "default"),
         lambda: tabs.blur.remove_blur(None, True, 1, "default"),
-        lambda: tabs.border.expand(None, 1, 1, 1, 1, "default"),
+        lambda: tabs.border.expand(None, 1, 1, 1, 1),
         lambda: tabs.filters.filter_all(None, "gaussian", {"patch": None}, print),
         lambda: page_module.open_photo(None, None),
     ):
@@ -224,3 +231,10 @@ def test_a_taken_port_is_one_line(page_module) -> None:
         port = taken.getsockname()[1]
         with pytest.raises(OSError, match=f"port {port} on 127.0.0.1 is taken"):
             page_module.launch(page_module.build_page(), host="127.0.0.1", port=port, open_browser=False)
+
+
+def test_an_address_of_another_computer_is_one_line(capfd: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as stopped:
+        main(["web", "--host", "192.0.2.1", "--no-browser"])
+    said = "the page cannot be served: port 7860 on 192.0.2.1 is taken, or the address is not this computer's; expected another"
+    assert (stopped.value.code, capfd.readouterr().err) == (1, f"restore: {said}\n")

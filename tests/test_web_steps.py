@@ -121,18 +121,29 @@ def test_the_format_is_that_of_the_content(name: str, format: str, saved: str, t
     assert read(work.file).format == format
 
 
-@pytest.mark.parametrize("sigma", [None, 12.0])
-def test_noise_is_measured_unless_it_is_given(sigma: float | None, photo: Path) -> None:
+@pytest.mark.parametrize(
+    ("sigma", "noise", "camera", "said"),
+    [
+        (12.0, "camera", True, "noise of level 12.0 in "),
+        (None, "camera", False, "camera noise in "),
+        (None, "auto", True, "camera noise in "),
+        (None, "auto", False, "noise of level {:.1f} (measured) in "),
+        (None, "white", True, "noise of level {:.1f} (measured) in "),
+    ],
+)
+def test_noise_is_measured_where_its_level_matters(
+    sigma: float | None, noise: str, camera: bool, said: str, photo: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(estimate, "has_camera_noise", lambda pixels, *, linear: camera)
     work, asked = base.open_work(photo), []
 
     def denoise(picture: Picture, *, sigma: float | None, noise: str, progress: object) -> Picture:
         asked.append((sigma, noise))
         return picture
 
-    work = steps.remove_noise(work, restorer=SimpleNamespace(denoise=denoise), sigma=sigma, noise="camera")
-    level = estimate.noise_level(work.picture.pixels) if sigma is None else sigma
-    assert asked == [(sigma, "camera")]
-    assert work.said.startswith(f"Removed noise of level {level:.1f}{' (measured)' if sigma is None else ''} in ")
+    work = steps.remove_noise(work, restorer=SimpleNamespace(denoise=denoise), sigma=sigma, noise=noise)
+    assert asked == [(sigma, noise)]
+    assert work.said.startswith(f"Removed {said.format(estimate.noise_level(work.picture.pixels))}")
 
 
 @pytest.mark.parametrize(("quality", "asked", "said"), [(None, "auto", "quality 20 (measured), in "), (7, 7, "quality 7, in ")])
@@ -190,6 +201,13 @@ def test_kinds_of_noise_are_offered_where_they_can_be_told_apart(monkeypatch: py
     assert list(steps.noises()) == ["auto"]
     monkeypatch.setattr(weights, "entries", lambda: {"phone": None})
     assert tuple(sorted(steps.noises())) == tuple(sorted(NOISES))
+
+
+def test_no_camera_noise_is_told_where_no_network_is_for_it(photo: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(estimate, "has_camera_noise", lambda pixels, *, linear: True)
+    assert steps.is_camera_noise(base.open_work(photo))
+    monkeypatch.setattr(weights, "entries", dict)
+    assert not steps.is_camera_noise(base.open_work(photo))
 
 
 def test_each_quality_has_one_restorer() -> None:

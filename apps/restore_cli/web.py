@@ -23,6 +23,6 @@ def web(
     try:
         restore_web.serve(host=host, port=port, open_browser=not no_browser)
     except OSError as error:
-        give_up(f"{host}:{port} cannot be served: {error}")
+        give_up(f"the page cannot be served: {error}")
     except WeightsError as error:
         give_up(str(error))

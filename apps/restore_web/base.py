@@ -21,7 +21,7 @@ from restore.image import FORMATS, Picture, from_float, read, to_float, to_srgb,
 
 PROXY_SIDE = 1600
 """Pixels on the long side of what the browser gets, at most."""
-NEXT = "This is the result so far. Paint what is left, remove noise, or filter it."
+NEXT = "This is the result so far. Go on with any tab."
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)  # gradio hashes a session's state after each event: by identity, not by 100 megabytes

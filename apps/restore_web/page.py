@@ -1,5 +1,6 @@
 """The page: what stands where, and which button calls what."""
 
+import socket
 from typing import Any
 
 import gradio as gr
@@ -167,6 +168,8 @@ def launch(page: gr.Blocks, *, host: str, port: int | None, open_browser: bool) 
         OSError: The address cannot be bound.
     """
     try:
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        socket.create_server((host, port or 0), family=family).close()  # uvicorn would complain in words of its own
         _, url, _ = page.launch(
             server_name=host,
             server_port=port,
@@ -182,5 +185,5 @@ def launch(page: gr.Blocks, *, host: str, port: int | None, open_browser: bool) 
             i18n=look.WORDS,
         )
     except OSError as error:
-        raise OSError(f"port {port} on {host} is taken, or is not this computer's; choose another") from error
+        raise OSError(f"port {port} on {host} is taken, or the address is not this computer's; expected another") from error
     return url

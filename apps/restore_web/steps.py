@@ -138,7 +138,7 @@ def expand(work: Work, margins: masks.Margins, how: Fill, *, restorer: Restorer,
 
 
 def remove_noise(work: Work, *, restorer: Restorer, sigma: float | None, noise: str, progress: Progress | None = None) -> Work:
-    """Remove noise of level `sigma` in 8-bit units, or of the level that the picture shows where it is None, and save the result.
+    """Remove noise of level `sigma` in 8-bit units, or as the picture shows where it is None, and save the result.
 
     Raises:
         ValueError: `sigma` is out of its range, or `noise` is none of `NOISES`.
@@ -146,10 +146,19 @@ def remove_noise(work: Work, *, restorer: Restorer, sigma: float | None, noise: 
         WeightsError: The network's weight cannot be used.
     """
     start = time.perf_counter()
-    level = noise_of(work) if sigma is None else sigma
+    if sigma is not None:
+        removed = f"noise of level {sigma:.1f}"
+    elif noise == "camera" or (noise == "auto" and is_camera_noise(work)):
+        removed = "camera noise"  # by a network that is told no level
+    else:
+        removed = f"noise of level {noise_of(work):.1f} (measured)"
     result = restorer.denoise(work.picture, sigma=sigma, noise=noise, progress=progress)
-    seconds = time.perf_counter() - start
-    return finished(work, result, f"Removed noise of level {level:.1f}{' (measured)' if sigma is None else ''} in {seconds:.1f} s.")
+    return finished(work, result, f"Removed {removed} in {time.perf_counter() - start:.1f} s.")
+
+
+def is_camera_noise(work: Work) -> bool:
+    """Tell whether noise "auto" takes the network for cameras."""
+    return "camera" in noises() and estimate.has_camera_noise(work.picture.pixels, linear=work.picture.is_linear)
 
 
 def noise_of(work: Work) -> float:

@@ -7,7 +7,7 @@ import gradio as gr
 from restore_web import steps
 from restore_web.base import Work
 from restore_web.steps import Fill, Progress
-from restore_web.tabs.base import Step, carry_out, effort_input
+from restore_web.tabs.base import Step, carry_out
 
 BORDER = (
     "Continues the photograph beyond its edges. A few per cent of its width pass for real; from a quarter on it is texture without things. "
@@ -21,8 +21,7 @@ def lay_out(work: gr.State) -> Step:
     gr.Markdown(BORDER)
     with gr.Row(elem_id="sides"):
         sides = [gr.Number(0, label=f"{side} (pixels)", precision=0, minimum=0, min_width=120) for side in SIDES]
-    effort = effort_input("inpaint")
-    return Step(gr.Button("Expand", variant="primary"), expand, [work, *sides, effort])
+    return Step(gr.Button("Expand", variant="primary"), expand, [work, *sides])
 
 
 def expand(
@@ -31,7 +30,6 @@ def expand(
     top: float | None,
     right: float | None,
     bottom: float | None,
-    effort: str,
     progress: gr.Progress = gr.Progress(),  # noqa: B008  gradio finds it here
 ) -> tuple[Any, ...]:
     """Add pixels on all sides."""
@@ -39,6 +37,6 @@ def expand(
     how = Fill(method=next(iter(steps.offered())))
 
     def take(photo: Work, move: Progress) -> Work:
-        return steps.expand(photo, margins, how, restorer=steps.restorer(effort), progress=move)
+        return steps.expand(photo, margins, how, restorer=steps.restorer(), progress=move)
 
     return carry_out(work, take, progress, "Expanding")

@@ -11,7 +11,7 @@ from restore import masks
 from restore_web import base, steps
 from restore_web.base import Work
 from restore_web.steps import Fill, Progress
-from restore_web.tabs.base import FILES, Step, carry_out, effort_input
+from restore_web.tabs.base import FILES, Step, carry_out
 
 PAINT = (
     "Brush over scratches, stains or anything that should disappear; a little too wide is better than too narrow. "
@@ -38,7 +38,6 @@ def lay_out(work: gr.State, editor: gr.ImageEditor) -> Step:
         texture = gr.Checkbox(True, label="Copy texture of the photograph", info="Into wide holes that the neural network filled.")
         grain = gr.Checkbox(True, label="Give the repair the grain of its surroundings")
         seed = gr.Number(0, label="Seed", info="Another number, another texture and grain.", precision=0, minimum=0, maximum=LARGEST_SEED)
-    effort = effort_input("inpaint")
     repair = gr.Button("Repair", variant="primary", elem_id="repair")
     is_marked.change(lambda on: gr.ColorPicker(visible=on), is_marked, colour, queue=False, api_visibility="private")
 
@@ -52,9 +51,9 @@ def lay_out(work: gr.State, editor: gr.ImageEditor) -> Step:
             feather=given[feather],
         )
         marks = {"editor": given[editor], "file": given[mask_file], "colour": given[colour] if given[is_marked] else None}
-        return remove_damage(given[work], marks, how, given[effort], progress)
+        return remove_damage(given[work], marks, how, progress)
 
-    inputs: set[Block] = {work, editor, method, grow, feather, is_marked, colour, mask_file, texture, grain, seed, effort}
+    inputs: set[Block] = {work, editor, method, grow, feather, is_marked, colour, mask_file, texture, grain, seed}
     return Step(repair, fill_photo, inputs, greet=lambda work, file: None, greeted=[mask_file])
 
 
@@ -62,13 +61,12 @@ def remove_damage(
     work: Work | None,
     marks: dict[str, Any],
     how: Fill,
-    effort: str,
     progress: gr.Progress,
 ) -> tuple[Any, ...]:
     """Fill what was painted ("editor"), what the mask file says ("file"), and what has one colour ("colour")."""
 
     def take(photo: Work, move: Progress) -> Work:
-        return steps.remove_damage(photo, marked(photo, marks), how, restorer=steps.restorer(effort), progress=move)
+        return steps.remove_damage(photo, marked(photo, marks), how, restorer=steps.restorer(), progress=move)
 
     return carry_out(work, take, progress, "Repairing", [marks.get("file")])
 

@@ -24,13 +24,16 @@ def lay_out(work: gr.State) -> Step:
 
 
 def measure_noise(work: Work | None, automatic: bool, sigma: float) -> tuple[Any, ...]:
-    """Say how noisy the photograph is."""
+    """Say how noisy the photograph is, or that its noise is a camera's."""
     try:
         level = steps.noise_of(work) if work else None
+        is_camera = work is not None and steps.is_camera_noise(work)
     except ValueError:
         level = None
-    found = "" if level is None else f"This photograph: {level:.1f} on the scale of 8 bits"
-    return measured(found, sigma if level is None else round(level, 1), automatic=automatic)
+    if level is None:
+        return measured("", sigma, automatic=automatic)
+    found = "camera noise" if is_camera else f"{level:.1f} on the scale of 8 bits"
+    return measured(f"This photograph: {found}", round(level, 1), automatic=automatic)
 
 
 def remove_noise(
