@@ -118,7 +118,15 @@ def test_help_of_every_command():
         name = registered.callback.__name__
         result = runner.invoke(app, [name, "--help"], env={"COLUMNS": "200", "TERM": "dumb"})
         assert result.exit_code == 0
-        assert registered.callback.__doc__.splitlines()[0].rstrip(".") in result.output
+        assert registered.callback.__doc__.splitlines()[0].rstrip(".") in " ".join(result.output.split())
+        assert not re.search(r"<bool>|range", result.output)
+
+
+@pytest.mark.parametrize("words", [[], ["filters"], ["backbones"]])
+def test_the_list_of_commands_is_not_cut(words):
+    result = CliRunner().invoke(app, [*words, "--help"], env={"COLUMNS": "80"})
+    assert "..." not in result.output.partition("Commands:")[2]
+    assert words or "the training of them." in result.output
 
 
 def test_version(call):
@@ -146,11 +154,12 @@ def test_the_choices_are_those_of_the_library():
         ("denoise a.png -o b.png --sigma -3", "--sigma is '-3'"),
         ("denoise a.png -o b.png --sigma nan", "--sigma is 'nan'"),
         ("denoise a.png -o b.png --sigma 76", "--sigma is '76'"),
-        ("denoise a.png -o b.png --noise pink", "'pink' is not one of 'auto', 'white', 'camera'"),
-        ("denoise a.png -o b.png --on-exists ask", "'ask' is not one of 'fail', 'skip', 'replace', 'rename'"),
-        ("denoise a.png -o b.png --max-pixels 0", "--max-pixels"),
-        ("denoise a.png -o b.png --precision fp8", "'fp8' is not one of 'auto', 'fp32', 'bf16'"),
-        ("denoise a.png -o b.png --runtime abacus", "'abacus' is not one of 'auto', 'torch', 'openvino'"),
+        ("denoise a.png -o b.png --noise pink", "--noise is 'pink'; expected one of auto, white, camera"),
+        ("denoise a.png -o b.png --on-exists ask", "--on-exists is 'ask'; expected one of fail, skip, replace, rename"),
+        ("denoise a.png -o b.png --max-pixels 0", "--max-pixels is 0; expected a whole number of 1 or more"),
+        ("denoise a.png -o b.png --max-pixels=-1e3", "--max-pixels is '-1e3'; expected a whole number of 1 or more"),
+        ("denoise a.png -o b.png --precision fp8", "--precision is 'fp8'; expected one of auto, fp32, bf16"),
+        ("denoise a.png -o b.png --runtime abacus", "--runtime is 'abacus'; expected one of auto, torch, openvino"),
         ("denoise a.png -o b.png --device abacus", "device 'abacus' is not there; expected auto or one of"),
         ("denoise a.png -o b.gif", "output b.gif ends in '.gif'; expected one of .avif"),
         ("denoise a.png -o a.png", "would overwrite a photograph; expected another output, or --on-exists replace for its own"),
@@ -177,7 +186,7 @@ def test_the_choices_are_those_of_the_library():
         ("denoise a.png -o b.png --quality good", "--quality is 'good'; expected fast, default or best"),
         ("inpaint a.png -o b.png", "nothing says what to fill; expected --mask, --expand, or both"),
         ("inpaint a.png -o b.png --mask none.png", "no mask none.png; expected a file, a folder of masks"),
-        ("inpaint a.png -o b.png --mask masks/a.png --method magic", "'magic' is not one of 'learned', 'telea', 'ns', 'biharmonic'"),
+        ("inpaint a.png -o b.png --mask masks/a.png --method magic", "--method is 'magic'; expected one of learned, telea, ns, biharmonic"),
         ("inpaint - --mask masks", "mask masks is a folder; expected a file"),
         ("demo -o a.png", "output a.png is a file; expected a folder"),
         ("train", "no recipe is named; see --list"),
@@ -189,8 +198,10 @@ def test_the_choices_are_those_of_the_library():
         ("train denoise --data in --out run --set speed=1", "setting 'speed' is unknown"),
         ("train denoise --data in --out run --set start=nope", "weight 'nope' is unknown; expected one of denoise"),
         ("train denoise --data in --out run --set lr=-1", "lr is -1.0; expected a number above 0"),
-        ("web --port 0", "--port"),
-        ("web --port http", "--port"),
+        ("web --port 0", "--port is 0; expected a whole number from 1 to 65535"),
+        ("web --port http", "--port is 'http'; expected a whole number from 1 to 65535"),
+        ("evaluate denoise --data in --crop 10", "--crop is 10; expected a whole number of 64 or more"),
+        ("inpaint a.png -o b.png --mask masks/a.png --quality best", "No such option: --quality"),
     ],
 )
 def test_a_wrong_call_is_one_line_and_2(folder, call, words, said):

@@ -143,7 +143,7 @@ WRONG = [
         ("explain cat.png --backbone tiny -o out --target 3", "no class '3'"),
         ("explain cat.png --backbone tiny -o out --layer layer9", "no module is called 'layer9'; expected one of conv1"),
         ("explain cat.png --backbone tiny -o out --layer fc", "fc gives (3, 3); expected maps"),
-        ("explain cat.png --backbone tiny -o out --on-exists skip", "'skip' is not one of 'fail', 'replace'"),
+        ("explain cat.png --backbone tiny -o out --on-exists skip", "--on-exists is 'skip'; expected one of fail, replace"),
     ],
 )
 def test_a_wrong_call_is_one_line_and_2(folder, call, words, said):

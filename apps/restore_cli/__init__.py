@@ -3,22 +3,25 @@
 Every heavy import (torch, OpenCV, Gradio) lives inside the command that needs it, so that `restore --help` answers at once.
 """
 
+import inspect
 import os
 import sys
 from collections.abc import Sequence
-from typing import Annotated
+from enum import Enum
+from types import NoneType
+from typing import Annotated, Any, get_args
 
 import typer
 
 from restore_cli import backbones, classify, degrade, demo, evaluate, explain, filters, inpaint, models, photos, train, web
-from restore_cli.base import say
+from restore_cli.base import WrongCall, say
 
 __all__ = ["app", "main"]
 
 UsageError: type[typer.BadParameter] = typer.BadParameter.__mro__[1]
 """click's UsageError; newer typers carry a click of their own, and name it nowhere in public."""
 
-app = typer.Typer(add_completion=False, help="Repair damaged photographs.")
+app = typer.Typer(add_completion=False, rich_markup_mode=None)
 
 
 @app.callback()
@@ -77,7 +80,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     try:
         code = app(words or ["--help"], prog_name="restore", standalone_mode=False) or (0 if words else 2)
     except UsageError as error:
-        say(f"restore: {' '.join(error.format_message().split())}")
+        say(f"restore: {' '.join(refusal(error, words).split())}")
         code = error.exit_code
     except (KeyboardInterrupt, typer.Abort):
         code = 130
@@ -89,3 +92,36 @@ def main(arguments: Sequence[str] | None = None) -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = code or 1
     sys.exit(code)
+
+
+def refusal(error: Any, words: Sequence[str]) -> str:
+    """Say of a call that typer refuses what came and what was expected.
+
+    Args:
+        error: A `UsageError`.
+        words: The call.
+    """
+    option = error.param.opts[0] if getattr(error, "param", None) and error.ctx else ""
+    given = [words[i + 1] for i, word in enumerate(words[:-1]) if word == option]
+    given += [word.removeprefix(f"{option}=") for word in words if word.startswith(f"{option}=")]
+    if isinstance(error, WrongCall) or not option or not given:
+        return str(error.format_message())
+    declared = get_args(inspect.signature(error.ctx.command.callback).parameters[error.param.name].annotation)
+    expected = wanted(*declared[:2]) if len(declared) > 1 else ""
+    number = given[-1].lstrip("-").replace(".", "", 1).isdecimal()
+    return f"{option} is {given[-1] if number else repr(given[-1])}; expected {expected}" if expected else str(error.format_message())
+
+
+def wanted(kind: Any, option: Any) -> str:
+    """Say what an option takes, of the type and with the limits that its function declares; "" of other types.
+
+    >>> wanted(int | None, typer.Option(min=1)), wanted(float, typer.Option(min=0, max=255))
+    ('a whole number of 1 or more', 'a number from 0 to 255')
+    """
+    kind = next((one for one in get_args(kind) if one is not NoneType), kind)
+    if isinstance(kind, type) and issubclass(kind, Enum):
+        return f"one of {', '.join(str(choice.value) for choice in kind)}"
+    if kind not in (int, float):
+        return ""
+    span = "" if option.min is None else f" of {option.min:g} or more" if option.max is None else f" from {option.min:g} to {option.max:g}"
+    return ("a whole number" if kind is int else "a number") + span

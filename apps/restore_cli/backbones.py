@@ -10,12 +10,15 @@ from restore_cli.base import WrongCall
 
 Markdown = Annotated[bool, typer.Option("--markdown", help="Print Markdown.")]
 
-app = typer.Typer()
+app = typer.Typer(rich_markup_mode=None)
 
 
 @app.callback(invoke_without_command=True)
 def backbones(context: typer.Context, *, markdown: Markdown = False) -> None:
-    """List the encoders that can be built: parameters, multiply-accumulates and receptive field at their input size."""
+    """List the encoders that can be built, and what they cost.
+
+    Parameters, multiply-accumulates and receptive field at their input size.
+    """
     if context.invoked_subcommand:
         return
     from restore.backbones import FAMILIES
@@ -60,7 +63,10 @@ def show(
     layers: Annotated[bool, typer.Option("--layers", help="Each layer, also of the blocks.")] = False,
     markdown: Markdown = False,
 ) -> None:
-    """Show one encoder: size, parameters, multiply-accumulates and receptive field of each layer and block."""
+    """Show one encoder, layer by layer.
+
+    Size, parameters, multiply-accumulates and receptive field of each layer and block.
+    """
     if size and not re.fullmatch(r"[1-9]\d{0,4}(x[1-9]\d{0,4})?", size):
         raise WrongCall(f"--size is {size!r}; expected a side or height x width in pixels, as 224 or 224x320")
     import torch

@@ -1,11 +1,12 @@
 """What the commands share: their options, the wrong call, and how a batch is shown."""
 
+import difflib
 import os
 import re
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from enum import Enum
 from pathlib import Path
 from types import MappingProxyType
@@ -95,7 +96,8 @@ Effort = Annotated[
         "--quality",
         parser=read_quality,
         metavar="fast|default|best",
-        help="fast: a smaller network where there is one; best: the mean over eight turned and mirrored copies, + 0.03 to 0.08 dB, 8 times as long.",
+        help="fast: a smaller network where there is one; best: the mean over eight turned and mirrored copies, "
+        "+ 0.03 to 0.08 dB, 8 times as long.",
     ),
 ]
 MaxPixels = Annotated[
@@ -111,6 +113,17 @@ class WrongCall(typer.BadParameter):
     def format_message(self) -> str:
         """The message alone."""
         return self.message
+
+
+def unknown(kind: str, name: str, names: Sequence[str]) -> WrongCall:
+    """The error of a name that is none of those that `restore KINDs` lists.
+
+    >>> print(unknown("filter", "gausian", ["gaussian", "median"]).message)
+    no filter is called 'gausian'; did you mean gaussian? `restore filters` lists all
+    """
+    near = difflib.get_close_matches(name, names, 3)
+    guess = f"did you mean {' or '.join(near)}? " if near else ""
+    return WrongCall(f"no {kind} is called {name!r}; {guess}`restore {kind}s` lists all")
 
 
 def read_strength(option: str, text: str, lowest: float, highest: float) -> float | None:

@@ -36,7 +36,10 @@ def classify(
     top: Annotated[int, typer.Option("--top", min=1, metavar="K", help="How many classes, the likeliest first.")] = 5,
     as_json: Annotated[bool, typer.Option("--json", help="Print a JSON object for each photograph, one to a line.")] = False,
 ) -> None:
-    """Say what is in photographs: the likeliest classes and their probabilities."""
+    """Say what is in photographs: the likeliest classes.
+
+    Each with its probability.
+    """
     refuse_terminal(photos, "restore classify - --backbone NAME < photo.jpg")
     import torch
 

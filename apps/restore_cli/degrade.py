@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from restore_cli.base import Exists, MaxPixels, OnExists, Out, Photos, Quiet, WrongCall, carry_out, make_plan, shown
+from restore_cli.base import Exists, MaxPixels, OnExists, Out, Photos, Quiet, WrongCall, carry_out, make_plan, shown, unknown
 
 if TYPE_CHECKING:
     from restore.batch import Job, Plan, Result
@@ -50,7 +50,10 @@ def degrade(  # noqa: PLR0913 - one parameter for each option
 
 
 def degradations(*, markdown: Annotated[bool, typer.Option("--markdown", help="Print Markdown.")] = False) -> None:
-    """List the degradations: what each is, and what is drawn between which numbers, from severity 0 to 1 or at random."""
+    """List the degradations: what each is, and what it draws.
+
+    Between which numbers, from severity 0 to 1 or at random.
+    """
     from restore.nn.arithmetic import table
 
     rows = list(every())
@@ -110,14 +113,11 @@ def find(name: str) -> str:
     Raises:
         WrongCall: There is none.
     """
-    import difflib
-
     from restore.degrade import NAMES
 
     wanted = name.replace("-", "_")
     if wanted not in NAMES:
-        near = difflib.get_close_matches(wanted, NAMES, 3)
-        raise WrongCall(f"no degradation is called {name!r}; expected {' or '.join(near) or 'a name'} that `restore degradations` prints")
+        raise unknown("degradation", wanted, NAMES)
     return wanted
 
 
@@ -157,7 +157,9 @@ def _same(path: Path) -> str:
     return os.path.normcase(os.path.realpath(path))
 
 
-def run(picture: "Picture", job: "Job", name: str, severity: float, seed: int, place: Path | None, on_exists: OnExists) -> "Picture | Result":
+def run(
+    picture: "Picture", job: "Job", name: str, severity: float, seed: int, place: Path | None, on_exists: OnExists
+) -> "Picture | Result":
     """Damage a picture, and aim its mask at a place.
 
     Raises:

@@ -28,7 +28,10 @@ def demo(
     precision: Arithmetic = Precision.auto,
     runtime: RunBy = Engine.auto,
 ) -> None:
-    """Damage a photograph with scratches, text and noise, repair it, and write before, after and both side by side."""
+    """Damage a photograph, repair it, and show what was gained.
+
+    Writes it with scratches, text and noise, the mask, the repair, and all side by side.
+    """
     if out.exists() and not out.is_dir():
         raise WrongCall(f"output {out} is a file; expected a folder")
     there = [name for name in FILES if os.path.lexists(out / name)]

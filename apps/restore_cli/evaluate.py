@@ -28,11 +28,12 @@ def evaluate(
     device: Device = "auto",
     json_file: Annotated[Path | None, typer.Option("--json", metavar="FILE", help="Write the numbers there, too; replaces a file.")] = None,
 ) -> None:
-    """Measure a weight on photographs of yours, as its training does: the same numbers each time.
+    """Measure a weight on photographs of yours.
 
-    Damage is drawn by the photograph's number in the folder. A denoiser's noise is added in float and not clipped, but for "8bit";
-    inpainting gets thin, medium and large masks. Results are rounded to 8 bits. PSNR is over RGB (for inpainting, in the hole), in dB, and
-    averaged over the photographs. All in fp32. Photographs that it was trained on flatter it.
+    As its training does, and the same numbers each time. Damage is drawn by the photograph's number in the folder. A denoiser's noise is
+    added in float and not clipped, but for "8bit"; inpainting gets thin, medium and large masks. Results are rounded to 8 bits. PSNR is
+    over RGB (for inpainting, in the hole), in dB, and averaged over the photographs. All in fp32. Photographs that it was trained on
+    flatter it.
     """
     if not data.exists():
         raise WrongCall(f"no folder {data}; expected --data to name a folder of pictures, a shard, a list or a labelled set")

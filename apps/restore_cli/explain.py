@@ -44,7 +44,10 @@ def explain(  # noqa: PLR0913 - one parameter for each option
     steps: Annotated[int, typer.Option("--steps", min=1, metavar="N", help="Steps towards what excites most; each costs a pass.")] = 128,
     on_exists: Annotated[Existing, typer.Option("--on-exists", help="When a figure exists: report it, or replace it.")] = Existing.fail,
 ) -> None:
-    """Draw what a network sees in a photograph: feature maps, first kernels, what speaks for a class (Grad-CAM), what excites it most."""
+    """Draw what a network sees in a photograph.
+
+    Feature maps, first kernels, what speaks for a class (Grad-CAM), and what excites it most.
+    """
     refuse_terminal([photo], "restore explain - --backbone NAME -o DIR < photo.jpg")
     if out.exists() and not out.is_dir():
         raise WrongCall(f"output {out} is a file; expected a folder")

@@ -26,6 +26,7 @@ from restore_cli.base import (
     give_up,
     make_plan,
     make_restorer,
+    unknown,
 )
 from restore_cli.explain import Existing
 
@@ -41,7 +42,7 @@ Name = Annotated[str, typer.Argument(metavar="NAME", help="A name that `restore 
 SIDE = 640
 """Largest side of a picture in a grid, in pixels."""
 
-app = typer.Typer()
+app = typer.Typer(rich_markup_mode=None)
 
 
 def filter(  # noqa: PLR0913 - one parameter for each option
@@ -72,7 +73,7 @@ def filter(  # noqa: PLR0913 - one parameter for each option
 
 @app.callback(invoke_without_command=True)
 def filters(context: typer.Context, *, markdown: Annotated[bool, typer.Option("--markdown", help="Print Markdown.")] = False) -> None:
-    """List the filters: what each is for, its options and their defaults."""
+    """List the filters: what each is for, options and defaults."""
     if context.invoked_subcommand:
         return
     from restore.nn.arithmetic import table
@@ -110,7 +111,10 @@ def compare(
     precision: Arithmetic = Precision.auto,
     runtime: RunBy = Engine.auto,
 ) -> None:
-    """Filter one photograph in several ways and put the results side by side, with seconds and, against a reference, PSNR and SSIM."""
+    """Filter one photograph in several ways, side by side.
+
+    With seconds and, against a reference, PSNR and SSIM.
+    """
     chosen = []
     for words in wanted.split(","):
         name, *rest = split(words) or [""]
@@ -165,13 +169,10 @@ def find(name: str) -> "Row":
     Raises:
         WrongCall: There is none.
     """
-    import difflib
-
     for row in every():
         if row.name.replace("-", "_") == name.replace("-", "_"):
             return row
-    near = difflib.get_close_matches(name, [row.name for row in every()], 3)
-    raise WrongCall(f"no filter is called {name!r}; expected {' or '.join(near) or 'a name'} that `restore filters` prints")
+    raise unknown("filter", name, [row.name for row in every()])
 
 
 def split(words: str) -> list[str]:
@@ -217,11 +218,11 @@ def parse(row: "Row", words: list[str]) -> tuple[list[str], dict[str, Any]]:
     rest, options, queue = [], {}, list(words)
     while queue:
         word = queue.pop(0)
-        if not word.startswith("--"):
+        if word == "-" or not word.startswith("-"):
             rest.append(word)
             continue
         flag, given, text = word.partition("=")
-        name = flag[2:].replace("-", "_")
+        name = flag[2:].replace("-", "_") if flag.startswith("--") else ""
         option = row.options.get(name) or row.options.get(name.removeprefix("no_"))
         if option is None or (name not in row.options and option.annotation is not bool):
             raise WrongCall(f"no option {flag}; {row.name} takes {takes(row)}")

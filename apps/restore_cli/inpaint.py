@@ -110,7 +110,7 @@ def inpaint(  # noqa: PLR0913 - one parameter for each option
     grain: Annotated[
         bool, typer.Option("--grain/--no-grain", help="Noise like that of the surroundings in what the network filled.")
     ] = True,
-    seed: Annotated[int, typer.Option("--seed", min=0, help="Same seed, same texture and grain.")] = 0,
+    seed: Annotated[int, typer.Option("--seed", min=0, metavar="N", help="Same seed, same texture and grain.")] = 0,
     weights: Weight = "",
     on_exists: Exists = OnExists.fail,
     device: Device = "auto",
@@ -119,7 +119,9 @@ def inpaint(  # noqa: PLR0913 - one parameter for each option
     max_pixels: MaxPixels = None,
     quiet: Quiet = False,
 ) -> None:
-    """Fill what a mask marks: scratches, text, stains, things; or continue a photograph beyond its edges.
+    """Fill what a mask marks: scratches, text, stains, things.
+
+    Or continue a photograph beyond its edges.
 
     Everything outside the mask and its soft edge stays as it was, bit for bit where the format is lossless.
     """

@@ -4,7 +4,7 @@ from restore_cli.base import give_up
 
 
 def models() -> None:
-    """List the weights that travel with the package, and what they score."""
+    """List the weights that are shipped, and what they score."""
     from restore.weights import WeightsError, entries
 
     try:

@@ -66,7 +66,7 @@ def denoise(  # noqa: PLR0913 - one parameter for each option
     max_pixels: MaxPixels = None,
     quiet: Quiet = False,
 ) -> None:
-    """Remove noise, of a strength that is given or estimated photograph by photograph."""
+    """Remove noise, of a strength that is given or estimated."""
     level = read_strength("--sigma", sigma, 0, MAX_SIGMA)
     work = make_plan(photos, out, on_exists=on_exists)
 
@@ -98,7 +98,7 @@ def dejpeg(  # noqa: PLR0913 - one parameter for each option
     max_pixels: MaxPixels = None,
     quiet: Quiet = False,
 ) -> None:
-    """Remove what JPEG left: blocks, rings around edges, blotches of colour.
+    """Remove what JPEG left: blocks, rings, blotches of colour.
 
     A JPEG is written at quality 95 without chroma subsampling, as its own tables would damage it anew. With auto, the quality that is
     found is printed, and a photograph without traces of JPEG, or of a quality above 90, is written as it was.
@@ -150,7 +150,10 @@ def deblur(  # noqa: PLR0913 - one parameter for each option
     max_pixels: MaxPixels = None,
     quiet: Quiet = False,
 ) -> None:
-    """Sharpen what a lens out of focus, or a hand that shook, blurred alike all over the photograph."""
+    """Sharpen what is blurred alike all over the photograph.
+
+    By a lens out of focus, or a hand that shook.
+    """
     spread = read_strength("--width", width, MIN_WIDTH, MAX_WIDTH)
     work = make_plan(photos, out, on_exists=on_exists)
 

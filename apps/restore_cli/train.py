@@ -36,7 +36,7 @@ def train(
     ] = None,
     listed: Annotated[bool, typer.Option("--list", help="Print the recipes and exit.")] = False,
 ) -> None:
-    """Train a network by a recipe, or go on with a run that was stopped.
+    """Train a network by a recipe, or go on with a stopped run.
 
     Several processes: torchrun --nproc-per-node 2 -m restore_cli train RECIPE --data DIR.
     """

@@ -15,7 +15,10 @@ def web(
     port: Annotated[int, typer.Option("--port", min=1, max=65535, metavar="N", help="TCP port.")] = 7860,
     no_browser: Annotated[bool, typer.Option("--no-browser", help="Do not open a browser.")] = False,
 ) -> None:
-    """Serve the page: upload, paint the mask, repair, compare, download. Ctrl-C ends it."""
+    """Serve the page: upload, paint, repair, compare, download.
+
+    Ctrl-C ends it.
+    """
     import restore_web
 
     from restore.weights import WeightsError
