@@ -18,7 +18,19 @@ import tifffile
 from PIL import Image
 
 from restore import image as images
-from restore.image import DEFAULT_MAX_PIXELS, FORMATS, SUFFIXES, ImageError, ImageWarning, Picture, check_target, read, write
+from restore.image import (
+    DEFAULT_MAX_PIXELS,
+    FORMATS,
+    SUFFIXES,
+    ImageError,
+    ImageWarning,
+    Picture,
+    check_target,
+    drafted,
+    put,
+    read,
+    write,
+)
 
 DTYPES = (np.uint8, np.uint16, np.float32)
 SHAPES = ((23, 31), (23, 31, 2), (23, 31, 3), (23, 31, 4), (1, 1), (1, 7, 3))
@@ -512,3 +524,25 @@ def test_neither_torch_nor_a_decoder_is_imported_with_the_package() -> None:
     code = "import sys, restore.image; print(*{'torch', 'cv2', 'tifffile', 'imagecodecs', 'PIL'} & set(sys.modules))"
     done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
     assert done.stdout.strip() == ""
+
+
+def test_a_draft_takes_its_place_when_the_block_ends(tmp_path):
+    target, picture = tmp_path / "a.png", Picture.from_array(np.arange(12, dtype=np.uint8).reshape(3, 4))
+    target.write_bytes(b"an older one")
+    with pytest.raises(KeyError), drafted(picture, target):
+        raise KeyError
+    assert [path.read_bytes() for path in tmp_path.iterdir()] == [b"an older one"]
+    with drafted(picture, target):
+        assert target.read_bytes() == b"an older one"
+    np.testing.assert_array_equal(read(target).pixels, picture.pixels)
+    with pytest.raises(ImageError, match=r"a.gif: the suffix '.gif' names no format"), drafted(picture, "a.gif"):
+        pytest.fail("was entered")
+
+
+def test_bytes_are_put_whole_or_not_at_all(tmp_path):
+    put(b"content", tmp_path / "a.json")
+    assert (tmp_path / "a.json").read_bytes() == b"content"
+    with pytest.raises(ImageError, match=f"{tmp_path}: is a folder"):
+        put(b"content", tmp_path)
+    with pytest.raises(ImageError, match="its folder does not exist"):
+        put(b"content", tmp_path / "none" / "a.json")
