@@ -235,8 +235,9 @@ class Restorer:
         Args:
             image: A path, a Picture, a PIL image, an array (H, W) or (H, W, C), or a tensor (C, H, W) or (N, C, H, W);
                 see ``restore.kinds.unpack``.
-            jpeg_quality: From 1 (strongest) to 100 on libjpeg's scale; or "auto": as strongly as each picture needs, and one without
-                traces of JPEG, or of a quality above ``tasks.dejpeg.FINEST`` (``restore.estimate.jpeg_quality``), comes back bit for bit.
+            jpeg_quality: From 1 (strongest) to 100 on libjpeg's scale; or "auto": as strongly as each picture needs
+                (``restore.estimate.jpeg_history``; the network is told the quality of an earlier, stronger compression), and one without
+                traces of JPEG, or of qualities above ``tasks.dejpeg.FINEST``, comes back bit for bit.
             progress: Called with the fraction done, 0 to 1.
 
         Returns:
@@ -249,15 +250,18 @@ class Restorer:
             WeightsError: The network's weight is not there, or cannot be used.
             MemoryError: The smallest tile does not fit.
         """
-        runtime, function = self.runtime("dejpeg"), functools.partial(TASKS["dejpeg"].function, jpeg_quality=jpeg_quality)
+        runtime = self.runtime("dejpeg")
 
         def clean(picture: Picture, share: Progress | None) -> Picture:
-            found = estimate.jpeg_quality(picture) if jpeg_quality == AUTO else 0
-            if found is None or found > FINEST:
-                if share:
-                    share(1.0)
-                return picture
-            coding = picture.coding
+            told = jpeg_quality
+            if jpeg_quality == AUTO:
+                found = estimate.jpeg_history(picture)
+                if min(found, default=100) > FINEST:
+                    if share:
+                        share(1.0)
+                    return picture
+                told = AUTO if len(found) == 1 else min(found)
+            function, coding = functools.partial(TASKS["dejpeg"].function, jpeg_quality=told), picture.coding
             if isinstance(coding, JpegCoding):
                 coding = dataclasses.replace(coding, tables=(), sampling=0)
             return dataclasses.replace(self._restored(picture, function, runtime, share), coding=coding)
