@@ -28,6 +28,8 @@ Masks: TypeAlias = "Kind | Sequence[Kind]"
 Level: TypeAlias = "float | np.ndarray | torch.Tensor | None"
 """A number for the whole picture, an array or tensor (H, W) of them, or nothing."""
 Pictures = Sequence[Picture]
+Progress: TypeAlias = Callable[[float], None]
+"""Called with the fraction done, 0 to 1."""
 
 PIL_MODES = {"L": "L", "LA": "LA", "RGB": "RGB", "RGBA": "RGBA", "I;16": "I;16", "F": "F", "1": "L", "P": "RGB"}
 """Mode of a PIL image -> mode of the result. P becomes RGBA where it has transparency."""
@@ -104,6 +106,19 @@ def unpack_masks(mask: Masks, shapes: Sequence[tuple[int, int]]) -> list[np.ndar
 def unpack_level(level: Level) -> float | np.ndarray | None:
     """A level whose map, if it is one, is an array."""
     return level.detach().float().cpu().numpy() if _is_tensor(level) else cast("float | np.ndarray | None", level)
+
+
+def shares(progress: Progress | None, number: int) -> list[Progress | None]:
+    """The progress of each of ``number`` pictures, as its share of the whole."""
+    if progress is None:
+        return [None] * number
+    return [lambda done, i=i: progress((i + done) / number) for i in range(number)]  # type: ignore[misc]
+
+
+def each(image: Kind, restore: Callable[[Picture, Progress | None], Picture], progress: Progress | None) -> Any:
+    """What ``restore`` makes of all pictures of ``image``, as the same kind."""
+    pictures, repack = unpack(image)
+    return repack([restore(picture, share) for picture, share in zip(pictures, shares(progress, len(pictures)), strict=True)])
 
 
 def _only(pictures: Pictures) -> Picture:

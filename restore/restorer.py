@@ -12,7 +12,7 @@ import numpy as np
 
 from restore import estimate, kinds, masks, weights
 from restore.image import JpegCoding, Picture
-from restore.kinds import Kind, Level, Masks
+from restore.kinds import Kind, Level, Masks, Progress
 from restore.networks import Network
 from restore.runtime import PRECISIONS, Runtime, has_bf16, pick_engine
 from restore.tasks import TASKS
@@ -20,7 +20,6 @@ from restore.tasks.dejpeg import AUTO, FINEST
 from restore.tasks.denoise import MAX_SIGMA, check_sigma
 from restore.tasks.inpaint import Finish
 
-Progress = Callable[[float], None]
 BF16_LOSS = "loss in bf16: PSNR, dB"
 """The score of a weight's manifest that says what bfloat16 costs: the mean over pictures, at the setting where it costs most."""
 QUALITIES = ("fast", "default", "best")
@@ -140,7 +139,7 @@ class Restorer:
             filled = function(picture, weights > 0, share)
             return picture.replace(pixels=masks.blend(picture.pixels, filled.pixels, weights))
 
-        return repack([fill(*each) for each in zip(pictures, holes, _shares(progress, len(pictures)), strict=True)])
+        return repack([fill(*each) for each in zip(pictures, holes, kinds.shares(progress, len(pictures)), strict=True)])
 
     def expand(
         self,
@@ -178,7 +177,7 @@ class Restorer:
         pictures, repack = kinds.unpack(image)
         function = self._filler(method, Finish(texture, grain, seed))
         larger = [masks.expand(picture, margins) for picture in pictures]
-        return repack([function(*each, share) for each, share in zip(larger, _shares(progress, len(pictures)), strict=True)])
+        return repack([function(*each, share) for each, share in zip(larger, kinds.shares(progress, len(pictures)), strict=True)])
 
     def _filler(self, method: str, finish: Finish) -> Callable[[Picture, np.ndarray, Progress | None], Picture]:
         """What fills holes: (a picture, its mask, progress) -> the picture filled."""
@@ -225,7 +224,7 @@ class Restorer:
             function = functools.partial(TASKS["denoise"].function, sigma=sigma, camera=camera)
             return self._restored(picture, function, self.runtime("denoise", camera=camera, exact=exact), share)
 
-        return _each(image, clean, progress)
+        return kinds.each(image, clean, progress)
 
     def dejpeg(self, image: Kind, *, jpeg_quality: int | str = AUTO, progress: Progress | None = None) -> Any:
         """Remove what JPEG left: blocks, rings, blotches of colour; alpha stays as it was.
@@ -266,7 +265,7 @@ class Restorer:
                 coding = dataclasses.replace(coding, tables=(), sampling=0)
             return dataclasses.replace(self._restored(picture, function, runtime, share), coding=coding)
 
-        return _each(image, clean, progress)
+        return kinds.each(image, clean, progress)
 
     def deblur(self, image: Kind, *, width: float | None = None, progress: Progress | None = None) -> Any:
         """Sharpen what a lens out of focus or a shaking hand blurred; alpha stays as it was.
@@ -289,7 +288,7 @@ class Restorer:
             MemoryError: The smallest tile does not fit.
         """
         function = functools.partial(TASKS["deblur"].function, width=width)
-        return _each(image, lambda picture, share: self._restored(picture, function, self.runtime("deblur"), share), progress)
+        return kinds.each(image, lambda picture, share: self._restored(picture, function, self.runtime("deblur"), share), progress)
 
     def filter(self, image: Kind, name: str, *, strength: float = 0.5, progress: Progress | None = None) -> Any:
         """Imitate a slow filter of ``restore.filters`` with one network; alpha stays as it was.
@@ -312,7 +311,7 @@ class Restorer:
             MemoryError: The smallest tile does not fit.
         """
         function = functools.partial(TASKS["filter"].function, name=name, strength=strength)
-        return _each(image, lambda picture, share: self._restored(picture, function, self.runtime("filter"), share), progress)
+        return kinds.each(image, lambda picture, share: self._restored(picture, function, self.runtime("filter"), share), progress)
 
     def _restored(self, picture: Picture, function: Callable[..., np.ndarray], runtime: Runtime, share: Progress | None) -> Picture:
         """A picture, restored by a task's function with its network."""
@@ -355,19 +354,6 @@ class Restorer:
                 ensemble = self.quality == "best" and TASKS[task].ensemble
                 self._runtimes[key] = Runtime(network, device=self.device, precision=precision, runtime=self._wanted, ensemble=ensemble)
             return self._runtimes[key]
-
-
-def _shares(progress: Progress | None, number: int) -> list[Progress | None]:
-    """The progress of each of ``number`` pictures, as its share of the whole."""
-    if progress is None:
-        return [None] * number
-    return [lambda done, i=i: progress((i + done) / number) for i in range(number)]  # type: ignore[misc]
-
-
-def _each(image: Kind, restore: Callable[[Picture, Progress | None], Picture], progress: Progress | None) -> Any:
-    """What ``restore`` makes of all pictures of ``image``, as the same kind."""
-    pictures, repack = kinds.unpack(image)
-    return repack([restore(picture, share) for picture, share in zip(pictures, _shares(progress, len(pictures)), strict=True)])
 
 
 @functools.cache
