@@ -45,7 +45,7 @@ STRAY = 0.02
 SMALLEST = 3.75
 """Coefficients below so many such deviations say nothing: smooth content has them at any quality."""
 COARSEST = 26.0
-"""Steps above it count as this much in what a later file leaves in coefficients, in 8-bit units: most of those are 0 then, and lose less."""
+"""Steps above it count as this much in what a later file does to coefficients, in 8-bit units: most of those are 0, and lose less."""
 APART = 10
 """An earlier file is looked for at qualities that are lower than the last by this much, at least."""
 PROOF, SHARE = 30.0, 0.05
@@ -275,7 +275,6 @@ def quality_of_pixels(pixels: np.ndarray, *, linear: bool = False) -> int | None
     Raises:
         ValueError: A float picture holds a NaN or an infinity where it is looked at.
     """
-
     found = _coefficients(pixels, 0, 0, BLOCKS, linear=linear)
     return _likeliest(found.reshape(-1, 64))[1] or _on_any_grid(pixels, linear=linear)
 
@@ -286,9 +285,9 @@ def earlier_quality(pixels: np.ndarray, last: int, *, linear: bool = False) -> i
     As ``quality_of_pixels``, with what the last compression does to the coefficients as more noise, on each of the 64 grids, as the
     grids of both files need not coincide.
 
-    Of 24 photographs (as there) written at 50, 75 or 95 none was taken for a second file. Of those that were a file of quality 10 on another
-    grid before, all were found; of quality 20, 16 under one of 50 and all under better ones; of 40, 1, 19 and all; never a quality more
-    than 3 from the truth (``scripts/evaluate.py estimates --kinds twice``).
+    Of 24 photographs (as there) written at 50, 75 or 95 none was taken for a second file. Of those that were a file of quality 10 on
+    another grid before, all were told exactly; of quality 20, 16 under one of 50 and all under better ones; of quality 40, 1, 17 and all;
+    of 60, all under one of 95 (``scripts/evaluate.py estimates --kinds twice``).
 
     Args:
         pixels: As for ``quality_of_pixels``.
@@ -352,7 +351,7 @@ def _likeliest(coefficients: np.ndarray, rounding: float = ROUNDING, below: int 
         distance = x - s * np.round(x / s)  # (steps, N)
         density = sum(np.exp(-(((distance + near) / rounding) ** 2) / 2) for near in (-s, 0, s)) / (rounding * np.sqrt(2 * np.pi))
         ratio += np.log((1 - STRAY) * s * density + STRAY).sum(1)[where]
-    best = int(np.where(QUALITIES < below, ratio, -np.inf).argmax())
+    best = int(np.where(below > QUALITIES, ratio, -np.inf).argmax())
     proven = ratio[best] > max(PROOF, SHARE * number) and best + 1 < QUALITIES[-1]
     return float(ratio[best]), int(QUALITIES[best]) if proven else None
 

@@ -16,7 +16,7 @@ from restore.kinds import Kind, Level, Masks, Progress
 from restore.networks import Network
 from restore.runtime import PRECISIONS, Runtime, has_bf16, pick_engine
 from restore.tasks import TASKS
-from restore.tasks.dejpeg import AUTO, FINEST
+from restore.tasks.dejpeg import strength
 from restore.tasks.denoise import MAX_SIGMA, check_sigma
 from restore.tasks.inpaint import Finish
 
@@ -226,7 +226,7 @@ class Restorer:
 
         return kinds.each(image, clean, progress)
 
-    def dejpeg(self, image: Kind, *, jpeg_quality: int | str = AUTO, progress: Progress | None = None) -> Any:
+    def dejpeg(self, image: Kind, *, jpeg_quality: int | str = "auto", progress: Progress | None = None) -> Any:
         """Remove what JPEG left: blocks, rings, blotches of colour; alpha stays as it was.
 
         A Picture of a JPEG file is written at quality 95 without chroma subsampling afterwards: its own tables would damage it anew.
@@ -234,9 +234,9 @@ class Restorer:
         Args:
             image: A path, a Picture, a PIL image, an array (H, W) or (H, W, C), or a tensor (C, H, W) or (N, C, H, W);
                 see ``restore.kinds.unpack``.
-            jpeg_quality: From 1 (strongest) to 100 on libjpeg's scale; or "auto": as strongly as each picture needs
-                (``restore.estimate.jpeg_history``; the network is told the quality of an earlier, stronger compression), and one without
-                traces of JPEG, or of qualities above ``tasks.dejpeg.FINEST``, comes back bit for bit.
+            jpeg_quality: From 1 (strongest) to 100 on libjpeg's scale; "blind": as strongly as the network thinks; or "auto": as each
+                picture's history asks (``restore.estimate.jpeg_history``, ``tasks.dejpeg.strength``), and one without traces of JPEG, or
+                of qualities above ``tasks.dejpeg.FINEST``, comes back bit for bit.
             progress: Called with the fraction done, 0 to 1.
 
         Returns:
@@ -252,14 +252,11 @@ class Restorer:
         runtime = self.runtime("dejpeg")
 
         def clean(picture: Picture, share: Progress | None) -> Picture:
-            told = jpeg_quality
-            if jpeg_quality == AUTO:
-                found = estimate.jpeg_history(picture)
-                if min(found, default=100) > FINEST:
-                    if share:
-                        share(1.0)
-                    return picture
-                told = AUTO if len(found) == 1 else min(found)
+            told = strength(estimate.jpeg_history(picture)) if jpeg_quality == "auto" else jpeg_quality
+            if told is None:
+                if share:
+                    share(1.0)
+                return picture
             function, coding = functools.partial(TASKS["dejpeg"].function, jpeg_quality=told), picture.coding
             if isinstance(coding, JpegCoding):
                 coding = dataclasses.replace(coding, tables=(), sampling=0)
@@ -384,7 +381,7 @@ def denoise(image: Kind, *, sigma: Level = None, noise: str = "auto", progress: 
     return _shared().denoise(image, sigma=sigma, noise=noise, progress=progress)
 
 
-def dejpeg(image: Kind, *, jpeg_quality: int | str = AUTO, progress: Progress | None = None) -> Any:
+def dejpeg(image: Kind, *, jpeg_quality: int | str = "auto", progress: Progress | None = None) -> Any:
     """Remove what JPEG left, on the default device; see ``Restorer.dejpeg``."""
     return _shared().dejpeg(image, jpeg_quality=jpeg_quality, progress=progress)
 

@@ -323,7 +323,7 @@ def test_dejpeg_hands_its_options_on(folder, call, monkeypatch):
     assert call(*words, "-o", "b.jpg", "--jpeg-quality", "12", "--quality", "best") == (0, b"", [])
     assert call("dejpeg", "in/sub/b.JPG", "-o", "c.jpg", "-q") == (0, b"", [])
     assert seen[:2] == [("cpu", base.Precision.bf16, base.Engine.torch, {"dejpeg": "mine"}, "best"), 12]
-    assert seen[2:] == [("auto", base.Precision.auto, base.Engine.auto, {"dejpeg": ""}, "default"), "auto"]
+    assert seen[2:] == [("auto", base.Precision.auto, base.Engine.auto, {"dejpeg": ""}, "default"), "blind"]
 
 
 def test_deblur_hands_its_options_on(folder, call, monkeypatch):

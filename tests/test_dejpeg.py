@@ -49,7 +49,7 @@ def real_network() -> Runtime:
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
-@pytest.mark.parametrize(("quality", "level"), [("auto", 0), (100, 0.01), (60, 0.41), (np.int64(1), 1)])
+@pytest.mark.parametrize(("quality", "level"), [("blind", 0), (100, 0.01), (60, 0.41), (np.int64(1), 1)])
 def test_the_network_is_told_the_strength(dtype: type, quality: int | str, level: float) -> None:
     picture = random_picture((5, 6, 3), dtype)
     result = dejpeg(picture, brighten, jpeg_quality=quality)
@@ -104,7 +104,7 @@ def test_progress() -> None:
 
 @pytest.mark.parametrize("quality", [0, 101, -3, 50.0, True, None, "strong"])
 def test_quality_out_of_range(quality: object) -> None:
-    with pytest.raises(ValueError, match=f"jpeg_quality must be 'auto' or a whole number from 1 to 100, got {quality!r}"):
+    with pytest.raises(ValueError, match=f"jpeg_quality must be 'auto', 'blind' or a whole number from 1 to 100, got {quality!r}"):
         dejpeg(random_picture((5, 6, 3), np.uint8), brighten, jpeg_quality=quality)
 
 
@@ -125,5 +125,5 @@ def test_shipped_network_gains(quality: int, told: bool, kind: str) -> None:
     file = io.BytesIO()
     Image.fromarray(clean.squeeze()).save(file, "JPEG", quality=quality)
     damaged = np.array(Image.open(file)).reshape(clean.shape)
-    result = dejpeg(damaged, Runtime(weights.load("dejpeg"), device="cpu"), jpeg_quality=quality if told else "auto")
+    result = dejpeg(damaged, Runtime(weights.load("dejpeg"), device="cpu"), jpeg_quality=quality if told else "blind")
     assert psnr(result, clean) - psnr(damaged, clean) > 0.6

@@ -8,7 +8,16 @@ from PIL import Image
 from scipy.ndimage import gaussian_filter
 from skimage import data
 
-from restore.estimate import has_camera_noise, jpeg_quality, noise_level, quality_of_pixels, quality_of_tables
+from restore.degrade.codec import double_jpeg_array
+from restore.estimate import (
+    earlier_quality,
+    has_camera_noise,
+    jpeg_history,
+    jpeg_quality,
+    noise_level,
+    quality_of_pixels,
+    quality_of_tables,
+)
 from restore.image import Picture, read, to_float, to_linear, write
 
 PHOTOGRAPHS = {"astronaut": data.astronaut(), "coffee": data.coffee(), "chelsea": data.cat()}
@@ -151,6 +160,25 @@ def test_turned_pictures_keep_their_traces(turns: int) -> None:
 
 def test_the_last_of_two_files_counts() -> None:
     assert quality_of_pixels(decoded(jpeg(decoded(jpeg(SOURCES["coffee"], 20)), 70))) == 70
+
+
+@pytest.mark.parametrize("corner", [(0, 0), (4, 4), (7, 1)])
+@pytest.mark.parametrize(("first", "last"), [(10, 50), (10, 75), (20, 85), (50, 95)])
+def test_an_earlier_file_shows(first: int, last: int, corner: tuple[int, int]) -> None:
+    pixels = double_jpeg_array(SOURCES["astronaut"], first, last, np.array(corner))
+    assert earlier_quality(pixels, last) == pytest.approx(first, abs=1)
+    assert min(jpeg_history(Picture.from_array(pixels))) == pytest.approx(first, abs=1)
+
+
+@pytest.mark.parametrize("name", SOURCES)
+@pytest.mark.parametrize("last", [30, 50, 75, 95, 100])
+def test_a_single_file_shows_no_earlier_one(name: str, last: int) -> None:
+    assert earlier_quality(decoded(jpeg(SOURCES[name], last)), last) is None
+
+
+def test_history_of_what_was_no_file() -> None:
+    assert jpeg_history(Picture.from_array(SOURCES["coffee"])) == ()
+    assert jpeg_history(read(jpeg(SOURCES["coffee"], 60))) == (60,)
 
 
 def test_jpeg_in_other_depths_and_linear() -> None:

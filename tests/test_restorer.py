@@ -19,6 +19,7 @@ from skimage import data
 
 import restore
 from restore import Picture, Restorer, WeightsError, estimate, restorer, weights
+from restore.degrade.codec import double_jpeg_array
 from restore.image import ImageError, read, write
 from restore.metrics import psnr
 from restore.runtime import Runtime
@@ -202,6 +203,12 @@ def test_auto_cleans_blindly_what_shows_traces_and_nothing_else(small: Restorer)
     np.testing.assert_array_equal(second, PHOTO)
 
 
+def test_auto_hears_of_a_stronger_file_under_a_fine_one(small: Restorer) -> None:
+    pixels = double_jpeg_array(data.astronaut()[:240, 100:400], 15, 95, np.array([3, 6]))
+    np.testing.assert_array_equal(small.dejpeg(pixels), small.dejpeg(pixels, jpeg_quality=15))
+    assert (small.dejpeg(pixels) != pixels).any()
+
+
 def test_a_pil_image_of_a_jpeg_file_is_judged_by_its_tables(small: Restorer) -> None:
     file = io.BytesIO()
     Image.new("RGB", (40, 30), (9, 99, 200)).save(file, "JPEG", quality=20)
@@ -232,7 +239,7 @@ def test_a_weight_that_is_not_shipped_is_one_line(tiny_weights: Path) -> None:
 
 
 def test_wrong_quality(small: Restorer) -> None:
-    with pytest.raises(ValueError, match="jpeg_quality must be 'auto' or a whole number from 1 to 100, got 0"):
+    with pytest.raises(ValueError, match="jpeg_quality must be 'auto', 'blind' or a whole number from 1 to 100, got 0"):
         small.dejpeg(PHOTO, jpeg_quality=0)
 
 

@@ -146,7 +146,7 @@ def test_noise_is_measured_where_its_level_matters(
     assert work.said.startswith(f"Removed {said.format(estimate.noise_level(work.picture.pixels))}")
 
 
-@pytest.mark.parametrize(("quality", "asked", "said"), [(None, "auto", "quality 20 (measured), in "), (7, 7, "quality 7, in ")])
+@pytest.mark.parametrize(("quality", "asked", "said"), [(None, "blind", "quality 20 (measured), in "), (7, 7, "quality 7, in ")])
 def test_traces_of_jpeg_are_measured_unless_they_are_given(quality: int | None, asked: object, said: str, tmp_path: Path) -> None:
     work, seen = base.open_work(jpeg(tmp_path / "a.jpg", 20)), []
 

@@ -101,27 +101,30 @@ def dejpeg(  # noqa: PLR0913 - one parameter for each option
     """Remove what JPEG left: blocks, rings, blotches of colour.
 
     A JPEG is written at quality 95 without chroma subsampling, as its own tables would damage it anew. With auto, the quality that is
-    found is printed, and a photograph without traces of JPEG, or of a quality above 90, is written as it was.
+    found is printed, and that of an earlier, stronger file whose traces are still there; a photograph without traces of JPEG, or of
+    qualities above 90, is written as it was.
     """
-    strength = read_jpeg_quality(jpeg_quality)
+    given = read_jpeg_quality(jpeg_quality)
     work, remarks = make_plan(photos, out, on_exists=on_exists), dict[Path | None, str]()
 
     def prepare() -> "Repair":
         from restore import estimate
         from restore.image import ImageWarning
-        from restore.tasks.dejpeg import FINEST
+        from restore.tasks.dejpeg import describe, strength
 
         restorer = make_restorer(device, precision, runtime, tasks={"dejpeg": weights}, quality=quality)
 
         def repair(picture: "Picture", job: "Job", progress: "Progress") -> "Picture":
-            if strength is None:
-                found = estimate.jpeg_quality(picture)
-                if found is None or found > FINEST:
-                    why = "it shows no traces of JPEG" if found is None else f"its JPEG quality, {found}, leaves nothing to gain"
-                    warnings.warn(f"{why}; the photograph is written as it was", ImageWarning, stacklevel=2)
-                    return picture
-                remarks[job.source] = f"JPEG quality {found}"
-            return restorer.dejpeg(picture, jpeg_quality=strength or jpeg_quality, progress=progress)
+            if given:
+                return restorer.dejpeg(picture, jpeg_quality=given, progress=progress)
+            history = estimate.jpeg_history(picture)
+            told = strength(history)
+            if told is None:
+                why = f"its JPEG quality, {history[0]}, leaves nothing to gain" if history else "it shows no traces of JPEG"
+                warnings.warn(f"{why}; the photograph is written as it was", ImageWarning, stacklevel=2)
+                return picture
+            remarks[job.source] = f"JPEG quality {describe(history)}"
+            return restorer.dejpeg(picture, jpeg_quality=told, progress=progress)
 
         return repair
 

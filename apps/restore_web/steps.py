@@ -15,7 +15,7 @@ from restore.filters.options import Row, apply, read_value
 from restore.image import read
 from restore.restorer import Restorer
 from restore.tasks import TASKS
-from restore.tasks.dejpeg import AUTO, FINEST
+from restore.tasks.dejpeg import describe, strength
 from restore.tasks.denoise import MAX_SIGMA
 from restore.tasks.filter import LEARNED, learned
 from restore_web.base import Work, finished, widened
@@ -179,15 +179,15 @@ def remove_jpeg(work: Work, *, restorer: Restorer, jpeg_quality: int | None, pro
         WeightsError: The network's weight cannot be used.
     """
     start = time.perf_counter()
-    found = estimate.jpeg_quality(work.picture) if jpeg_quality is None else jpeg_quality
-    if found is None or (jpeg_quality is None and found > FINEST):
-        why = "shows no traces of JPEG" if found is None else f"is of JPEG quality {found}: there is nothing to gain"
+    history = estimate.jpeg_history(work.picture) if jpeg_quality is None else (jpeg_quality,)
+    told = strength(history) if jpeg_quality is None else jpeg_quality
+    if told is None:
+        why = f"is of JPEG quality {history[0]}: there is nothing to gain" if history else "shows no traces of JPEG"
         raise ValueError(f"The photograph {why}. Clean it all the same: take the tick off “{MEASURE_JPEG}”.")
-    result = restorer.dejpeg(work.picture, jpeg_quality=AUTO if jpeg_quality is None else jpeg_quality, progress=progress)
+    result = restorer.dejpeg(work.picture, jpeg_quality=told, progress=progress)
     seconds = time.perf_counter() - start
-    return finished(
-        work, result, f"Removed traces of JPEG, quality {found}{' (measured)' if jpeg_quality is None else ''}, in {seconds:.1f} s."
-    )
+    measured = "" if jpeg_quality else " (measured)"
+    return finished(work, result, f"Removed traces of JPEG, quality {describe(history)}{measured}, in {seconds:.1f} s.")
 
 
 def remove_blur(work: Work, *, restorer: Restorer, width: float | None, progress: Progress | None = None) -> Work:

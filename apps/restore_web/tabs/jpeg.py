@@ -4,7 +4,8 @@ from typing import Any
 
 import gradio as gr
 
-from restore.estimate import jpeg_quality
+from restore.estimate import jpeg_history
+from restore.tasks.dejpeg import describe
 from restore_web import steps
 from restore_web.base import Work
 from restore_web.steps import Progress
@@ -28,9 +29,9 @@ def measure_jpeg(work: Work | None, automatic: bool, quality: float) -> tuple[An
     """Say of which JPEG quality the photograph is."""
     if work is None:
         return measured("", quality, automatic=automatic)
-    found = jpeg_quality(work.picture)
-    words = "no traces of JPEG" if found is None else f"JPEG quality {found}"
-    return measured(f"This photograph: {words}", quality if found is None else found, automatic=automatic)
+    found = jpeg_history(work.picture)
+    words = f"JPEG quality {describe(found)}" if found else "no traces of JPEG"
+    return measured(f"This photograph: {words}", min(found, default=quality), automatic=automatic)
 
 
 def remove_jpeg(
