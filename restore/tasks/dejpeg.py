@@ -12,8 +12,8 @@ from restore.tasks.base import run
 BLIND = "blind"
 """The quality of a picture whose damage the network is to see for itself."""
 FINEST = 90
-"""Files of a higher quality are left alone where nobody asks for more: on held-out photographs the network gained 0.3 dB at
-90 and cost 0.9 dB at 95."""
+"""Files of a higher quality are left alone where nobody asks for more: on held-out photographs the network gained 0.9 dB at 90 and 0.2 at
+95, and writing the result as a file of 95 takes more than half of that."""
 
 
 def dejpeg(
