@@ -22,15 +22,15 @@ chosen from. A weight that an earlier release trained may have others: those tha
 def denoise() -> Config:
     """Colour denoiser with a noise-level map, sigma 0 to 75, float or 8-bit noise.
 
-    ``restore train denoise --data DIR --out RUN``; 65 crops a second on one CPU core. Scores: ``weights/denoise.md``.
+    ``restore train denoise --data DIR --out RUN``; two and a quarter hours of one CPU core. Scores: ``weights/denoise.md``.
     """
-    return Config(network="restoration", options=RESTORATION, objective=Denoise(shrunk=0.6), steps=30_000, decay=0.7, crop=128)
+    return Config(network="restoration", options=RESTORATION, objective=Denoise(shrunk=0.6), steps=31_000, decay=0.535, crop=128)
 
 
 def denoise_camera() -> Config:
     """Denoiser of photographs as cameras write them: demosaicked, curved, sharpened, JPEG; blind or told the level; from the denoiser.
 
-    ``restore train denoise-camera --data DIR --out RUN --set start=weights/denoise.safetensors``.
+    ``restore train denoise-camera --data DIR --out RUN --set start=denoise``.
     """
     return Config(
         network="restoration",
@@ -45,15 +45,16 @@ def denoise_camera() -> Config:
 def dejpeg() -> Config:
     """JPEG restorer of any quality, told or not; colour and grey, single and double files.
 
-    ``restore train dejpeg --data DIR --out RUN --set start=RUN1/weights.safetensors``, RUN1 a denoiser of the same network. It takes
-    photographs of tier 1 only, which were good files themselves.
+    ``restore train dejpeg --data DIR --out RUN --set start=denoise``, or from another denoiser of the same network. It takes
+    photographs of tier 1 only, which were good files themselves; an hour and a quarter of one CPU core.
     """
     return Config(
         network="restoration",
         options=RESTORATION,
-        objective=Dejpeg(),
-        steps=20_000,
-        decay=0.7,
+        objective=Dejpeg(twice=0.4, grey=0.25),
+        steps=13_000,
+        decay=0.6,
+        warmup=400,
         crop=128,
         tier="1",
     )
@@ -62,9 +63,10 @@ def dejpeg() -> Config:
 def deblur() -> Config:
     """Deblurrer of Gaussians, disks and shaken hands, told how wide they are or not.
 
-    ``restore train deblur --data DIR --out RUN --set start=RUN1/weights.safetensors``, RUN1 a denoiser of the same network.
+    ``restore train deblur --data DIR --out RUN --set start=denoise``, or from another denoiser of the same network; 45 minutes
+    of one CPU core.
     """
-    return Config(network="restoration", options=RESTORATION, objective=Deblur(), steps=30_000, decay=0.4, crop=96)
+    return Config(network="restoration", options=RESTORATION, objective=Deblur(), steps=9_000, decay=0.6, warmup=300, crop=96)
 
 
 INPAINTING = {**RESTORATION, "encoder": "gated", "dilations": [1, 2, 4, 8] * 3, "trunk": 320, "finish": 16}
@@ -74,7 +76,7 @@ INPAINTING = {**RESTORATION, "encoder": "gated", "dilations": [1, 2, 4, 8] * 3, 
 def inpaint_thin() -> Config:
     """First stage of the inpainting network: small crops with dense thin and medium holes, from the denoiser's weights.
 
-    ``restore train inpaint-thin --data DIR --out RUN --set start=weights/denoise.safetensors``; about 15 minutes of one CPU core show
+    ``restore train inpaint-thin --data DIR --out RUN --set start=denoise``; about 15 minutes of one CPU core show
     what it can do, an hour is better.
     """
     return Config(
@@ -121,7 +123,7 @@ def inpaint_gan() -> Config:
 def repair() -> Config:
     """Old photographs: undo fading, stains, grain, blur and what files lost, all at once and without being told.
 
-    ``restore train repair --data DIR --out RUN --set start=weights/denoise.safetensors``. Not run to its end yet.
+    ``restore train repair --data DIR --out RUN --set start=denoise``. Not run to its end yet.
     """
     return replace(denoise(), objective=Repair(), steps=20_000, batch=8, crop=128, lr=1e-3)
 
