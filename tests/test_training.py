@@ -226,7 +226,7 @@ def test_settings_can_be_read_as_they_are_written(recipe):
         ("speed=1", "setting 'speed' is unknown; expected one of network"),
         ("objective.speed=1", "setting 'objective.speed' is unknown; expected one of objective.sigma"),
         ("options.width=1", "setting 'options.width' is unknown; expected one of options.widths"),
-        ("steps=many", "setting steps is 'many'; expected int like 30000"),
+        ("steps=many", "setting steps is 'many'; expected int like 31000"),
         ("options=1", "setting 'options' is unknown"),
         ("steps=0", "steps is 0; expected a number above 0"),
         ("decay=2", "decay is 2.0; expected 0 to 1"),
