@@ -16,7 +16,7 @@ from restore.kinds import Kind, Level, Masks, Progress
 from restore.networks import Network
 from restore.runtime import PRECISIONS, Runtime, has_bf16, pick_engine
 from restore.tasks import TASKS
-from restore.tasks.dejpeg import strength
+from restore.tasks.dejpeg import quality_for
 from restore.tasks.denoise import MAX_SIGMA, check_sigma
 from restore.tasks.inpaint import Finish
 
@@ -235,7 +235,7 @@ class Restorer:
             image: A path, a Picture, a PIL image, an array (H, W) or (H, W, C), or a tensor (C, H, W) or (N, C, H, W);
                 see ``restore.kinds.unpack``.
             jpeg_quality: From 1 (strongest) to 100 on libjpeg's scale; "blind": as strongly as the network thinks; or "auto": as each
-                picture's history asks (``restore.estimate.jpeg_history``, ``tasks.dejpeg.strength``), and one without traces of JPEG, or
+                picture's history asks (``restore.estimate.jpeg_history``, ``tasks.dejpeg.quality_for``), and one without traces of JPEG, or
                 of qualities above ``tasks.dejpeg.FINEST``, comes back bit for bit.
             progress: Called with the fraction done, 0 to 1.
 
@@ -252,7 +252,7 @@ class Restorer:
         runtime = self.runtime("dejpeg")
 
         def clean(picture: Picture, share: Progress | None) -> Picture:
-            told = strength(estimate.jpeg_history(picture)) if jpeg_quality == "auto" else jpeg_quality
+            told = quality_for(estimate.jpeg_history(picture)) if jpeg_quality == "auto" else jpeg_quality
             if told is None:
                 if share:
                     share(1.0)

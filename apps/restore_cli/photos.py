@@ -110,7 +110,7 @@ def dejpeg(  # noqa: PLR0913 - one parameter for each option
     def prepare() -> "Repair":
         from restore import estimate
         from restore.image import ImageWarning
-        from restore.tasks.dejpeg import describe, strength
+        from restore.tasks.dejpeg import history_in_words, quality_for
 
         restorer = make_restorer(device, precision, runtime, tasks={"dejpeg": weights}, quality=quality)
 
@@ -118,12 +118,12 @@ def dejpeg(  # noqa: PLR0913 - one parameter for each option
             if given:
                 return restorer.dejpeg(picture, jpeg_quality=given, progress=progress)
             history = estimate.jpeg_history(picture)
-            told = strength(history)
+            told = quality_for(history)
             if told is None:
                 why = f"its JPEG quality, {history[0]}, leaves nothing to gain" if history else "it shows no traces of JPEG"
                 warnings.warn(f"{why}; the photograph is written as it was", ImageWarning, stacklevel=2)
                 return picture
-            remarks[job.source] = f"JPEG quality {describe(history)}"
+            remarks[job.source] = f"JPEG quality {history_in_words(history)}"
             return restorer.dejpeg(picture, jpeg_quality=told, progress=progress)
 
         return repair

@@ -15,7 +15,7 @@ from restore.filters.options import Row, apply, read_value
 from restore.image import read
 from restore.restorer import Restorer
 from restore.tasks import TASKS
-from restore.tasks.dejpeg import describe, strength
+from restore.tasks.dejpeg import history_in_words, quality_for
 from restore.tasks.denoise import MAX_SIGMA
 from restore.tasks.filter import LEARNED, learned
 from restore_web.base import Work, finished, widened
@@ -180,14 +180,14 @@ def remove_jpeg(work: Work, *, restorer: Restorer, jpeg_quality: int | None, pro
     """
     start = time.perf_counter()
     history = estimate.jpeg_history(work.picture) if jpeg_quality is None else (jpeg_quality,)
-    told = strength(history) if jpeg_quality is None else jpeg_quality
+    told = quality_for(history) if jpeg_quality is None else jpeg_quality
     if told is None:
         why = f"is of JPEG quality {history[0]}: there is nothing to gain" if history else "shows no traces of JPEG"
         raise ValueError(f"The photograph {why}. Clean it all the same: take the tick off “{MEASURE_JPEG}”.")
     result = restorer.dejpeg(work.picture, jpeg_quality=told, progress=progress)
     seconds = time.perf_counter() - start
     measured = "" if jpeg_quality else " (measured)"
-    return finished(work, result, f"Removed traces of JPEG, quality {describe(history)}{measured}, in {seconds:.1f} s.")
+    return finished(work, result, f"Removed traces of JPEG, quality {history_in_words(history)}{measured}, in {seconds:.1f} s.")
 
 
 def remove_blur(work: Work, *, restorer: Restorer, width: float | None, progress: Progress | None = None) -> Work:

@@ -64,7 +64,7 @@ def level_of(jpeg_quality: int | str) -> float:
     return level(int(jpeg_quality))
 
 
-def strength(history: Sequence[int]) -> int | str | None:
+def quality_for(history: Sequence[int]) -> int | str | None:
     """What to tell the network of a picture of which ``restore.estimate.jpeg_history`` is known.
 
     Of one file the network sees the quality as well as it can be told; under a second file it does not.
@@ -72,7 +72,7 @@ def strength(history: Sequence[int]) -> int | str | None:
     Returns:
         The quality of an earlier, stronger file; "blind" where there was but one; None: nothing is to be gained.
 
-    >>> strength((40,)), strength((95, 20)), strength((95,)), strength(())
+    >>> quality_for((40,)), quality_for((95, 20)), quality_for((95,)), quality_for(())
     ('blind', 20, None, None)
     """
     if min(history, default=100) > FINEST:
@@ -80,10 +80,10 @@ def strength(history: Sequence[int]) -> int | str | None:
     return BLIND if len(history) == 1 else min(history)
 
 
-def describe(history: Sequence[int]) -> str:
+def history_in_words(history: Sequence[int]) -> str:
     """Say the qualities of files, the last first.
 
-    >>> describe((95, 20)), describe((40,))
+    >>> history_in_words((95, 20)), history_in_words((40,))
     ('95 after 20', '40')
     """
     return " after ".join(map(str, history))

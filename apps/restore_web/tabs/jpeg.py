@@ -5,7 +5,7 @@ from typing import Any
 import gradio as gr
 
 from restore.estimate import jpeg_history
-from restore.tasks.dejpeg import describe
+from restore.tasks.dejpeg import history_in_words
 from restore_web import steps
 from restore_web.base import Work
 from restore_web.steps import Progress
@@ -30,7 +30,7 @@ def measure_jpeg(work: Work | None, automatic: bool, quality: float) -> tuple[An
     if work is None:
         return measured("", quality, automatic=automatic)
     found = jpeg_history(work.picture)
-    words = f"JPEG quality {describe(found)}" if found else "no traces of JPEG"
+    words = f"JPEG quality {history_in_words(found)}" if found else "no traces of JPEG"
     return measured(f"This photograph: {words}", min(found, default=quality), automatic=automatic)
 
 
