@@ -11,8 +11,9 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from restore.functions import deblur, dejpeg, denoise, inpaint
     from restore.image import ImageError, ImageWarning, Picture, read, write
-    from restore.restorer import Restorer, deblur, dejpeg, denoise, inpaint
+    from restore.restorer import Restorer
     from restore.weights import WeightsError, load
     from restore.weights import entries as list_weights
 
@@ -25,10 +26,10 @@ _HOMES = {
     "ImageError": ("restore.image", "ImageError"),
     "ImageWarning": ("restore.image", "ImageWarning"),
     "Restorer": ("restore.restorer", "Restorer"),
-    "inpaint": ("restore.restorer", "inpaint"),
-    "denoise": ("restore.restorer", "denoise"),
-    "dejpeg": ("restore.restorer", "dejpeg"),
-    "deblur": ("restore.restorer", "deblur"),
+    "inpaint": ("restore.functions", "inpaint"),
+    "denoise": ("restore.functions", "denoise"),
+    "dejpeg": ("restore.functions", "dejpeg"),
+    "deblur": ("restore.functions", "deblur"),
     "load": ("restore.weights", "load"),
     "list_weights": ("restore.weights", "entries"),
     "WeightsError": ("restore.weights", "WeightsError"),

@@ -16,6 +16,7 @@ from restore.kinds import Kind, Level, Masks, Progress
 from restore.networks import Network
 from restore.runtime import PRECISIONS, Runtime, has_bf16, pick_engine
 from restore.tasks import TASKS
+from restore.tasks.deblur import BLURS, deconvolve, find_kernel
 from restore.tasks.dejpeg import quality_for
 from restore.tasks.denoise import MAX_SIGMA, check_sigma
 from restore.tasks.inpaint import Finish
@@ -86,7 +87,7 @@ class Restorer:
         usual = {name: task.fast if quality == "fast" and task.fast else task.weight for name, task in TASKS.items()}
         self.weights = {name: str(weight) for name, weight in {**usual, **(weights or {})}.items()}
         self._named = set(weights or {})
-        self._runtimes: dict[tuple[str, str, bool], Runtime] = {}
+        self._runtimes: dict[tuple[str, str, bool, bool], Runtime] = {}
         self._lock = threading.Lock()
 
     def inpaint(  # noqa: PLR0913 - all that people choose about a fill
@@ -264,28 +265,73 @@ class Restorer:
 
         return kinds.each(image, clean, progress)
 
-    def deblur(self, image: Kind, *, width: float | None = None, progress: Progress | None = None) -> Any:
+    def deblur(
+        self,
+        image: Kind,
+        *,
+        width: float | None = None,
+        blur: str = "auto",
+        kernel: np.ndarray | None = None,
+        progress: Progress | None = None,
+    ) -> Any:
         """Sharpen what a lens out of focus or a shaking hand blurred; alpha stays as it was.
 
         Args:
             image: A path, a Picture, a PIL image, an array (H, W) or (H, W, C), or a tensor (C, H, W) or (N, C, H, W);
                 see ``restore.kinds.unpack``.
             width: Standard deviation of the blur's kernel in pixels, sqrt((var_x + var_y) / 2), 0.3 to 4: of a Gaussian its sigma, of a
-                disk half its radius, of a straight motion its length / sqrt(24); None: as each picture looks.
+                disk half its radius, of a straight motion its length / sqrt(24), which the network is told; None: as each picture looks.
+            blur: "lens": the network sharpens; "shake": the path of the camera is found (``find_kernel``) and undone with the denoiser,
+                where there are edges that tell it; "auto": so where that is sure to help and no ``width`` is given.
+            kernel: What the sharp picture was correlated with, (h, w) of odd sides, where that is known: undone with the denoiser.
             progress: Called with the fraction done, 0 to 1.
 
         Returns:
-            The same kind as ``image``; a Picture for a path. Floats are neither clipped nor quantised.
+            The same kind as ``image``; a Picture for a path. Floats are neither clipped to [0, 1] nor quantised.
 
         Raises:
             TypeError: ``image`` is no picture.
-            ValueError: ``width`` is out of its range.
+            ValueError: ``width`` is out of its range, ``blur`` is unknown, ``kernel`` is none, or they do not go together.
             ImageError: A file cannot be read, or a picture has a form that is not taken (also a ValueError).
             WeightsError: The network's weight is not there, or cannot be used.
             MemoryError: The smallest tile does not fit.
         """
-        function = functools.partial(TASKS["deblur"].function, width=width)
-        return kinds.each(image, lambda picture, share: self._restored(picture, function, self.runtime("deblur"), share), progress)
+        if blur not in BLURS:
+            raise ValueError(f"blur {blur!r} is unknown; expected one of {', '.join(BLURS)}")
+        if (width is not None) + (kernel is not None) + (blur == "shake") > 1:
+            raise ValueError("width, kernel and blur 'shake' are three ways to say what blurred the picture; expected one of them")
+
+        def sharpen(picture: Picture, share: Progress | None) -> Picture:
+            may_find = kernel is None and width is None and blur != "lens"
+            path = self.find_kernel(picture, surely=blur == "auto") if may_find else kernel
+            if path is None:
+                return self._restored(picture, functools.partial(TASKS["deblur"].function, width=width), self.runtime("deblur"), share)
+            return self._restored(picture, functools.partial(deconvolve, kernel=path), self.runtime("denoise", once=True), share)
+
+        return kinds.each(image, sharpen, progress)
+
+    def find_kernel(self, image: Kind, *, surely: bool = True) -> np.ndarray | None:
+        """Find the path of a camera that shook while it took a picture; ``deblur`` undoes it.
+
+        Args:
+            image: As for ``deblur``; one picture.
+            surely: Only where undoing it is sure to help: not in pictures that are sharp or out of focus.
+
+        Returns:
+            What the sharp picture was correlated with, (k, k) float32, its sum 1; None where none is found.
+
+        Raises:
+            TypeError: ``image`` is no picture.
+            ValueError: It is more than one.
+            ImageError: A file cannot be read, or a picture has a form that is not taken (also a ValueError).
+            WeightsError: The denoiser's weight is not there, or cannot be used.
+        """
+        (picture, *others), _ = kinds.unpack(image)
+        if others:
+            raise ValueError(f"a kernel is found in one picture, got {1 + len(others)}")
+        if surely and "denoise" not in self._named and self.weights["denoise"] not in weights.entries():
+            return None
+        return find_kernel(picture.pixels, self.runtime("denoise", once=True), surely=surely, linear=picture.is_linear)
 
     def filter(self, image: Kind, name: str, *, strength: float = 0.5, progress: Progress | None = None) -> Any:
         """Imitate a slow filter of ``restore.filters`` with one network; alpha stays as it was.
@@ -315,13 +361,14 @@ class Restorer:
         pixels = function(picture.pixels, runtime=runtime, linear=picture.is_linear, tile=self.tile, progress=share)
         return picture.replace(pixels=pixels)
 
-    def runtime(self, task: str, *, camera: bool = False, exact: bool = False) -> Runtime:
+    def runtime(self, task: str, *, camera: bool = False, exact: bool = False, once: bool = False) -> Runtime:
         """The network of a task, ready to run; loaded once.
 
         Args:
             task: A key of ``restore.tasks.TASKS``.
             camera: Its network for what cameras write, unless ``weights`` names one.
             exact: In fp32 where the precision is "auto".
+            once: On a picture as it stands, whatever the quality.
 
         Raises:
             ValueError: The task is unknown.
@@ -331,7 +378,8 @@ class Restorer:
             raise ValueError(f"task {task!r} is unknown; expected one of {', '.join(TASKS)}")
         name = TASKS[task].camera if camera and task not in self._named else self.weights[task]
         exact = exact and self._has_bf16
-        key = task, name, exact
+        ensemble = self.quality == "best" and TASKS[task].ensemble and not once
+        key = task, name, exact, ensemble
         with self._lock:
             if key not in self._runtimes:
                 try:
@@ -348,44 +396,5 @@ class Restorer:
                 if precision == "auto":
                     is_cheap = entry.scores.get(BF16_LOSS, ALLOWED) < ALLOWED
                     precision = "bf16" if self._has_bf16 and is_cheap and not exact else "fp32"
-                ensemble = self.quality == "best" and TASKS[task].ensemble
                 self._runtimes[key] = Runtime(network, device=self.device, precision=precision, runtime=self._wanted, ensemble=ensemble)
             return self._runtimes[key]
-
-
-@functools.cache
-def _shared() -> Restorer:
-    return Restorer()
-
-
-def inpaint(  # noqa: PLR0913 - as the method
-    image: Kind,
-    mask: Masks,
-    *,
-    method: str = "learned",
-    texture: bool = True,
-    grain: bool = True,
-    seed: int = 0,
-    grow: float = 0,
-    feather: float = 0,
-    progress: Progress | None = None,
-) -> Any:
-    """Fill what a mask marks, on the default device; see ``Restorer.inpaint``."""
-    return _shared().inpaint(
-        image, mask, method=method, texture=texture, grain=grain, seed=seed, grow=grow, feather=feather, progress=progress
-    )
-
-
-def denoise(image: Kind, *, sigma: Level = None, noise: str = "auto", progress: Progress | None = None) -> Any:
-    """Remove noise, on the default device; see ``Restorer.denoise``."""
-    return _shared().denoise(image, sigma=sigma, noise=noise, progress=progress)
-
-
-def dejpeg(image: Kind, *, jpeg_quality: int | str = "auto", progress: Progress | None = None) -> Any:
-    """Remove what JPEG left, on the default device; see ``Restorer.dejpeg``."""
-    return _shared().dejpeg(image, jpeg_quality=jpeg_quality, progress=progress)
-
-
-def deblur(image: Kind, *, width: float | None = None, progress: Progress | None = None) -> Any:
-    """Sharpen what is blurred, on the default device; see ``Restorer.deblur``."""
-    return _shared().deblur(image, width=width, progress=progress)

@@ -19,7 +19,7 @@ import time
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import deconvolution
 import holes
@@ -205,7 +205,8 @@ def deblur(
     weight: Weights = "",
     method: Methods = "",
     kernel: Annotated[str, typer.Option(help="Kernels, separated by commas.")] = ",".join(KERNELS),
-    told: Annotated[bool, typer.Option("--told", help="Tell the networks the width of the kernel.")] = False,
+    told: Annotated[Literal["nothing", "width", "kernel"], typer.Option(help="What they are told of the kernel.")] = "nothing",
+    blur: Annotated[Literal["auto", "lens", "shake"], typer.Option(help="What they take for the cause.")] = "auto",
     data: Data = KODAK,
     crop: Crop = 500,
     json_file: Json = None,
@@ -213,8 +214,9 @@ def deblur(
     """Blur and 1 % of noise; "input" is what is seen, from where the gain counts. Methods named -true know the kernel: a ceiling."""
     options: Settings = context.obj
     contenders = {name: deconvolution.method(*deconvolution.CHOSEN[name]) for name in names(method, deconvolution.CHOSEN, "method")}
+    hints = {"nothing": lambda known: {}, "width": lambda known: {"width": spread(known)}, "kernel": lambda known: {"kernel": known}}
     for name, function in networks("deblur", weight, options).items():
-        contenders[name] = lambda seen, known, function=function: function(seen, width=spread(known) if told else None)
+        contenders[name] = lambda seen, known, function=function: function(seen, blur=blur, **hints[told](known))
     rows, everything = [], {name: [] for name in contenders}
     for kind in names(kernel, KERNELS, "kernel"):
         scores: dict[str, list[dict[str, float | None]]] = {name: [] for name in contenders}

@@ -172,6 +172,8 @@ def test_the_choices_are_those_of_the_library():
         ("deblur a.png -o b.png --width 0", "--width is '0'"),
         ("deblur a.png -o b.png --width 4.1", "--width is '4.1'"),
         ("deblur a.png -o b.png --width nan", "--width is 'nan'"),
+        ("deblur a.png -o b.png --width 2 --blur shake", "--width 2 is for --blur lens; a shake's path is found"),
+        ("deblur a.png -o b.png --blur soft", "--blur is 'soft'; expected one of auto, lens, shake"),
         ("deblur a.png", "no output is named; expected -o FILE or -o FOLDER"),
         ("dejpeg a.png", "no output is named; expected -o FILE or -o FOLDER"),
         ("dejpeg a.png -o b.png --jpeg-quality strong", "--jpeg-quality is 'strong'; expected auto, or a whole number from 1 to 100"),
@@ -330,8 +332,12 @@ def test_deblur_hands_its_options_on(folder, call, monkeypatch):
     seen = []
 
     class Listening:
-        def deblur(self, picture, *, width, progress):
-            seen.append(width)
+        def find_kernel(self, picture, *, surely):
+            seen.append(surely)
+            return None if surely else np.eye(5)
+
+        def deblur(self, picture, *, width=None, blur="auto", kernel=None, progress):
+            seen.append((width, blur, kernel is not None))
             progress(1.0)
             return picture
 
@@ -339,10 +345,16 @@ def test_deblur_hands_its_options_on(folder, call, monkeypatch):
     words = ("deblur", "a.png", "--device", "cpu", "--precision", "bf16", "--runtime", "torch", "--weights", "mine", "--quality", "best")
     assert call(*words, "-o", "b.png", "--width", "1.5", "-q") == (0, b"", [])
     assert call("deblur", "a.png", "-o", "c.png", "-q") == (0, b"", [])
+    assert call("deblur", "a.png", "-o", "d.png", "--blur", "lens", "-q") == (0, b"", [])
+    code, _, said = call("deblur", "a.png", "-o", "e.png", "--blur", "shake")
+    assert (code, said[0]) == (0, "a.png: the camera shook by 6 pixels")
     told = {"tasks": {"deblur": "mine"}, "quality": base.Quality.best}
-    assert seen[:2] == [("cpu", base.Precision.bf16, base.Engine.torch, told), 1.5]
+    assert seen[:2] == [("cpu", base.Precision.bf16, base.Engine.torch, told), (1.5, "lens", False)]
     blind = {"tasks": {"deblur": ""}, "quality": base.Quality.default}
-    assert seen[2:] == [("auto", base.Precision.auto, base.Engine.auto, blind), None]
+    assert seen[2:5] == [("auto", base.Precision.auto, base.Engine.auto, blind), True, (None, "lens", False)]
+    assert seen[6] == (None, "lens", False)
+    assert seen[7][-1]["tasks"] == {"deblur": "", "denoise": ""}
+    assert seen[8:] == [False, (None, "auto", True)]
 
 
 def test_deblur_repairs_with_its_network(folder, call, tiny_weights):

@@ -176,6 +176,7 @@ def test_no_margins(text):
         ("a.png -o b.png --expand 3,4", "--expand is '3,4'; expected pixels or per cent"),
         ("a.png -o b.png --mask mask.png --grow -1", "--grow is -1; expected a number from 0 to 10000"),
         ("a.png -o b.png --mask mask.png --grow inf", "--grow is 'inf'; expected a number from 0 to 10000"),
+        ("a.png -o b.png --mask mask.png --seed 9223372036854775808", "--seed is 9223372036854775808; expected a whole number from 0 to"),
         ("a.png -o b.png --mask mask.png --feather 10001", "--feather is 10001; expected a number from 0 to 10000"),
         ("- -o b.png --mask mask.png --layer layers", "layer layers is no file that ends in .png, .tif, .tiff; expected one"),
         ("a.png -o b.png --mask mask.png --tolerance 256", "--tolerance is 256; expected a number from 0 to 255"),

@@ -274,18 +274,27 @@ def test_deblurring_is_measured(script, untrained_for, face, tmp_path):
     assert result.stdout.splitlines()[0] == head
 
 
-@pytest.mark.parametrize(("words", "told"), [([], [None, None]), (["--told"], [2, 4])])
-def test_networks_hear_of_the_width_or_not(script, evaluate, monkeypatch, words, told):
-    heard = []
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        ([], [{}, {}]),
+        (["--told", "width"], [{"width": pytest.approx(2, abs=0.01)}, {"width": 4}]),
+        (["--told", "kernel", "--blur", "lens"], [{"kernel": (25, 25)}] * 2),
+    ],
+)
+def test_networks_hear_of_the_kernel_or_not(script, evaluate, monkeypatch, words, told):
+    heard, causes = [], set()
 
-    def network(pixels, *, width):
-        heard.append(width)
+    def network(pixels, *, blur, **hints):
+        causes.add(blur)
+        heard.append({name: getattr(hint, "shape", hint) for name, hint in hints.items()})
         return pixels
 
     monkeypatch.setattr(script, "networks", lambda task, weight, options: {"spy": network})
     result, _ = evaluate("deblur", "--weight", "spy", "--kernel", "gaussian_2,walk_24", *words, before=["--limit", "1"])
     assert result.exit_code == 0, result.output
-    assert heard == [None if width is None else pytest.approx(width, abs=0.01) for width in told]
+    assert heard == told
+    assert causes == {"lens" if "lens" in words else "auto"}
 
 
 def test_deconvolution_is_chosen_on_photographs(script, face, monkeypatch):

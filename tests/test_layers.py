@@ -12,12 +12,12 @@ ROOT = Path(__file__).parent.parent
 FLOORS = {
     **dict.fromkeys(["levels", "draws", "jpeg_tables"], -1),
     **dict.fromkeys(["image", "tiling", "metrics", "nn", "filters", "patches"], 0),
-    **dict.fromkeys(["backbones", "masks", "estimate", "exemplar", "grain", "figures"], 1),
+    **dict.fromkeys(["backbones", "masks", "estimate", "exemplar", "grain", "figures", "deconvolution"], 1),
     **dict.fromkeys(["networks", "losses", "degrade", "data", "kinds", "heads"], 2),
     **dict.fromkeys(["weights", "runtime", "augment"], 3),
     **dict.fromkeys(["tasks", "training", "explain"], 4),
     **dict.fromkeys(["restorer", "compress"], 5),
-    "batch": 6,
+    **dict.fromkeys(["batch", "functions"], 6),
     "restore": 7,
     "restore_web": 8,
     "restore_cli": 9,
@@ -65,7 +65,7 @@ SIDEWAYS = {
         "evaluation",
     ],
     "runtime": ["cache", "ensemble", "eager", "compiled"],
-    "tasks": ["crops", "inpaint"],
+    "tasks": ["denoise", "deblur", "crops", "inpaint"],
     "compress": ["export"],
     "restore_cli": [
         "base",
@@ -99,7 +99,7 @@ HOMES = {
 MANY_PARAMETERS = dict.fromkeys(
     ["inpaint.inpaint", "photos.denoise", "photos.dejpeg", "photos.deblur", "explain.explain", "filters.filter", "degrade.degrade"],
     "typer makes each option of a command a parameter",
-) | {"restorer.inpaint": "each is an option of the command, and few need more than one"}
+) | dict.fromkeys(["restorer.inpaint", "functions.inpaint"], "each is an option of the command, and few need more than one")
 BANNED = {"utils", "helpers", "common", "misc"}
 
 LIBRARY = sorted((ROOT / "restore").rglob("*.py"))

@@ -288,15 +288,42 @@ def test_a_mask_for_each_picture_of_a_batch(small: Restorer) -> None:
     np.testing.assert_array_equal(second, small.inpaint(PHOTO, MASK[::-1]))
 
 
-def test_calls_of_one_line(tiny_weights: Path) -> None:
-    restorer._shared.cache_clear()
-    try:
-        np.testing.assert_array_equal(restore.inpaint(PHOTO, MASK), restorer._shared().inpaint(PHOTO, MASK))
-        np.testing.assert_array_equal(restore.denoise(PHOTO, sigma=5), restorer._shared().denoise(PHOTO, sigma=5))
-        np.testing.assert_array_equal(restore.deblur(PHOTO, width=2), restorer._shared().deblur(PHOTO, width=2))
-        np.testing.assert_array_equal(restore.dejpeg(PHOTO, jpeg_quality=5), restorer._shared().dejpeg(PHOTO, jpeg_quality=5))
-    finally:
-        restorer._shared.cache_clear()
+def test_what_blurred_a_picture_is_found_or_told(small: Restorer, monkeypatch: pytest.MonkeyPatch) -> None:
+    heard: list[bool] = []
+    kernel = np.eye(3, dtype=np.float32) / 3
+
+    def find(pixels: np.ndarray, denoiser: Runtime, *, surely: bool, linear: bool) -> np.ndarray | None:
+        heard.append(surely)
+        return kernel if pixels.mean() > 100 else None
+
+    monkeypatch.setattr(restorer, "find_kernel", find)
+    undone = restorer.deconvolve(PHOTO, small.runtime("denoise"), kernel=kernel)
+    np.testing.assert_array_equal(small.deblur(PHOTO), undone)
+    np.testing.assert_array_equal(small.deblur(PHOTO, blur="shake"), undone)
+    np.testing.assert_array_equal(small.deblur(PHOTO // 4), small.deblur(PHOTO // 4, blur="lens"))
+    assert heard == [True, False, True]
+    np.testing.assert_array_equal(
+        small.deblur(PHOTO // 4, kernel=kernel), restorer.deconvolve(PHOTO // 4, small.runtime("denoise"), kernel=kernel)
+    )
+    np.testing.assert_array_equal(small.deblur(PHOTO, width=2), small.deblur(PHOTO, width=2, blur="lens"))
+    assert len(heard) == 3
+    np.testing.assert_array_equal(small.find_kernel(PHOTO), kernel)
+
+
+def test_blur_is_told_in_one_way(small: Restorer) -> None:
+    kernel = np.ones((3, 3))
+    for hints in ({"width": 2, "kernel": kernel}, {"width": 2, "blur": "shake"}, {"kernel": kernel, "blur": "shake"}):
+        with pytest.raises(ValueError, match="width, kernel and blur 'shake' are three ways to say what blurred the picture; expected one"):
+            small.deblur(PHOTO, **hints)
+    with pytest.raises(ValueError, match="blur 'soft' is unknown; expected one of auto, lens, shake"):
+        small.deblur(PHOTO, blur="soft")
+    with pytest.raises(ValueError, match="a kernel is found in one picture, got 2"):
+        small.find_kernel(torch.zeros(2, 3, 8, 8))
+
+
+def test_the_mean_over_turned_copies_is_not_for_deconvolution(tiny_weights: Path) -> None:
+    best = Restorer(device="cpu", quality="best")
+    np.testing.assert_array_equal(best.deblur(PHOTO, kernel=np.ones((3, 3))), Restorer(device="cpu").deblur(PHOTO, kernel=np.ones((3, 3))))
 
 
 def test_another_weight(tiny_weights: Path) -> None:
@@ -374,29 +401,29 @@ def test_the_network_for_the_noise(
     camera = expected == "denoise-camera"
     level = sigma if camera or sigma else estimate.noise_level(picture)
     assert told == [(ours.runtime("denoise", camera=camera, exact=level is not None), level, camera)]
-    assert [name for _, name, _ in ours._runtimes] == [expected]
+    assert [name for _, name, *_ in ours._runtimes] == [expected]
 
 
 def test_a_weight_of_ones_own_is_for_all_noise(with_camera: Path) -> None:
     own = Restorer(device="cpu", weights={"denoise": "own"})
     for exact in (False, own._has_bf16):
-        own._runtimes["denoise", "own", exact] = Restorer(device="cpu").runtime("denoise")
+        own._runtimes["denoise", "own", exact, False] = Restorer(device="cpu").runtime("denoise")
     for noise in ("auto", "camera"):
         own.denoise(flat(10, smooth=1), noise=noise)
-    assert {name for _, name, _ in own._runtimes} == {"own"}
+    assert {name for _, name, *_ in own._runtimes} == {"own"}
 
 
 def test_the_usual_weight_may_be_named_too(with_camera: Path) -> None:
     named = Restorer(device="cpu", weights={"denoise": "denoise"})
     for noise in ("auto", "camera"):
         named.denoise(flat(10, smooth=1), noise=noise)
-    assert {name for _, name, _ in named._runtimes} == {"denoise"}
+    assert {name for _, name, *_ in named._runtimes} == {"denoise"}
 
 
 def test_without_a_weight_for_cameras(small: Restorer, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(restorer.TASKS, "denoise", dataclasses.replace(TASKS["denoise"], camera="absent"))
     small.denoise(flat(10, smooth=1))
-    assert {name for _, name, _ in small._runtimes} == {"denoise"}
+    assert {name for _, name, *_ in small._runtimes} == {"denoise"}
     with pytest.raises(WeightsError, match=r"^no weight for 'denoise' \(camera\) is there: weight 'absent' is unknown"):
         small.denoise(PHOTO, noise="camera")
 

@@ -139,7 +139,7 @@ def test_the_quality_that_was_chosen_does_it(effort: str, tabs, photo: Path, mon
     work = base.open_work(photo)
     tabs.noise.remove_noise(work, False, 5, "auto", effort)
     tabs.jpeg.remove_jpeg(work, False, 50, effort)
-    tabs.blur.remove_blur(work, False, 2, effort)
+    tabs.blur.remove_blur(work, False, 2, "auto", effort)
     assert asked == [(name, effort) for name in ("denoise", "dejpeg", "deblur")]
 
 
@@ -163,7 +163,7 @@ def test_a_photograph_that_was_put_away_is_one_line(page_module, tabs) -> None:
         lambda: fill(tabs, None),
         lambda: tabs.noise.remove_noise(None, True, 15, "auto", "default"),
         lambda: tabs.jpeg.remove_jpeg(None, True, 30, "default"),
-        lambda: tabs.blur.remove_blur(None, True, 1, "default"),
+        lambda: tabs.blur.remove_blur(None, True, 1, "auto", "default"),
         lambda: tabs.border.expand(None, 1, 1, 1, 1),
         lambda: tabs.filters.filter_all(None, "gaussian", {"patch": None}, print),
         lambda: page_module.open_photo(None, None),

@@ -19,6 +19,8 @@ from restore.image import Picture, read
 from restore.restorer import NOISES, Restorer
 from restore.tasks import TASKS
 
+SHAKE = np.eye(7, dtype=np.float32) / 7
+
 
 def test_a_work_keeps_the_file_and_shows_a_proxy(photo: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(base, "PROXY_SIDE", 100)
@@ -173,16 +175,30 @@ def test_the_network_is_offered_first_where_its_weight_is_there(there: bool, mon
     assert list(steps.offered()) == ["learned"] * there + ["telea", "ns", "biharmonic"]
 
 
-@pytest.mark.parametrize(("width", "said"), [(None, "Sharpened in "), (1.5, "Sharpened, blur of 1.5 pixels, in ")])
-def test_blur_is_unknown_unless_it_is_given(width: float | None, said: str, photo: Path) -> None:
-    asked = []
+@pytest.mark.parametrize(
+    ("width", "blur", "found", "asked", "said"),
+    [
+        (None, "auto", None, [True, (None, "lens", None)], "Sharpened in "),
+        (None, "lens", SHAKE, [(None, "lens", None)], "Sharpened in "),
+        (1.5, "auto", SHAKE, [(1.5, "lens", None)], "Sharpened, blur of 1.5 pixels, in "),
+        (None, "auto", SHAKE, [True, (None, "auto", SHAKE)], "The camera shook by 8 pixels: undone in "),
+        (None, "shake", SHAKE, [False, (None, "auto", SHAKE)], "The camera shook by 8 pixels: undone in "),
+    ],
+)
+def test_blur_is_found_unless_it_is_given(width, blur, found, asked, said, photo: Path) -> None:
+    heard: list[object] = []
 
-    def deblur(picture: Picture, *, width: float | None, progress: object) -> Picture:
-        asked.append(width)
-        return picture
+    class Listening:
+        def find_kernel(self, picture: Picture, *, surely: bool) -> np.ndarray | None:
+            heard.append(surely)
+            return found
 
-    work = steps.remove_blur(base.open_work(photo), restorer=SimpleNamespace(deblur=deblur), width=width)
-    assert asked == [width]
+        def deblur(self, picture: Picture, *, width=None, blur="auto", kernel=None, progress=None) -> Picture:
+            heard.append((width, blur, kernel))
+            return picture
+
+    work = steps.remove_blur(base.open_work(photo), restorer=Listening(), width=width, blur=blur)
+    assert heard == asked
     assert work.said.startswith(said)
 
 

@@ -123,5 +123,5 @@ def wanted(kind: Any, option: Any) -> str:
         return f"one of {', '.join(str(choice.value) for choice in kind)}"
     if kind not in (int, float):
         return ""
-    span = "" if option.min is None else f" of {option.min:g} or more" if option.max is None else f" from {option.min:g} to {option.max:g}"
+    span = "" if option.min is None else f" of {option.min} or more" if option.max is None else f" from {option.min} to {option.max}"
     return ("a whole number" if kind is int else "a number") + span

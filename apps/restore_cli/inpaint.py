@@ -43,6 +43,8 @@ LAYERS = (".png", ".tif", ".tiff")
 """What layers end in: formats that keep samples exactly, with their transparency."""
 WIDEST = 10_000
 """`restore.masks.edit.WIDEST`, repeated so that a wrong call is answered before OpenCV is imported."""
+LAST_SEED = 2**63 - 1
+"""The largest that `Restorer.inpaint` takes."""
 
 
 class Method(Enum):
@@ -110,7 +112,7 @@ def inpaint(  # noqa: PLR0913 - one parameter for each option
     grain: Annotated[
         bool, typer.Option("--grain/--no-grain", help="Noise like that of the surroundings in what the network filled.")
     ] = True,
-    seed: Annotated[int, typer.Option("--seed", min=0, metavar="N", help="Same seed, same texture and grain.")] = 0,
+    seed: Annotated[int, typer.Option("--seed", min=0, max=LAST_SEED, metavar="N", help="Same seed, same texture and grain.")] = 0,
     weights: Weight = "",
     on_exists: Exists = OnExists.fail,
     device: Device = "auto",

@@ -35,6 +35,14 @@ if TYPE_CHECKING:
     from restore_cli.base import Repair
 
 
+class Blur(Enum):
+    """`restore.restorer.BLURS`, repeated for the same reason."""
+
+    auto = "auto"
+    lens = "lens"
+    shake = "shake"
+
+
 class Noise(Enum):
     """`restore.restorer.NOISES`, repeated so that a wrong call is answered before torch is imported."""
 
@@ -144,6 +152,13 @@ def deblur(  # noqa: PLR0913 - one parameter for each option
             "a fifth of the length of a shake. auto: as the photograph looks.",
         ),
     ] = "auto",
+    blur: Annotated[
+        Blur,
+        typer.Option(
+            "--blur",
+            help="lens: a network sharpens. shake: the path of the camera is found and undone. auto: the second where it is sure to help.",
+        ),
+    ] = Blur.auto,
     quality: Effort = Quality.default,
     weights: Weight = "",
     on_exists: Exists = OnExists.fail,
@@ -158,13 +173,28 @@ def deblur(  # noqa: PLR0913 - one parameter for each option
     By a lens out of focus, or a hand that shook.
     """
     spread = read_strength("--width", width, MIN_WIDTH, MAX_WIDTH)
-    work = make_plan(photos, out, on_exists=on_exists)
+    if spread is not None and blur is Blur.shake:
+        raise WrongCall(f"--width {width} is for --blur lens; a shake's path is found")
+    work, remarks = make_plan(photos, out, on_exists=on_exists), dict[Path | None, str]()
 
     def prepare() -> "Repair":
-        restorer = make_restorer(device, precision, runtime, tasks={"deblur": weights}, quality=quality)
-        return lambda picture, job, progress: restorer.deblur(picture, width=spread, progress=progress)
+        from restore.deconvolution import length
 
-    carry_out(work, prepare, max_pixels=max_pixels, quiet=quiet)
+        tasks = {"deblur": weights} if blur is not Blur.shake else {"deblur": weights, "denoise": ""}
+        restorer = make_restorer(device, precision, runtime, tasks=tasks, quality=quality)
+
+        def repair(picture: "Picture", job: "Job", progress: "Progress") -> "Picture":
+            kernel = None
+            if spread is None and blur is not Blur.lens:
+                kernel = restorer.find_kernel(picture, surely=blur is Blur.auto)
+            if kernel is None:
+                return restorer.deblur(picture, width=spread, blur="lens", progress=progress)
+            remarks[job.source] = f"the camera shook by {length(kernel):.0f} pixels"
+            return restorer.deblur(picture, kernel=kernel, progress=progress)
+
+        return repair
+
+    carry_out(work, prepare, max_pixels=max_pixels, quiet=quiet, remarks=remarks)
 
 
 def read_jpeg_quality(text: str) -> int | None:

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from restore import estimate, masks, weights
+from restore.deconvolution import length
 from restore.filters import classic
 from restore.filters.options import Row, apply, read_value
 from restore.image import read
@@ -31,6 +32,8 @@ MEASURE_JPEG = "As strong as needed"
 """What the page calls quality "auto"."""
 NOISES = {"auto": "As the photograph shows", "camera": "Of a camera or phone", "white": "White: even grain"}
 """Kind of noise -> what the page calls it."""
+BLURS = {"auto": "As the photograph shows", "shake": "The camera shook", "lens": "Out of focus"}
+"""Cause of a blur -> what the page calls it."""
 EFFORTS = {"fast": "Fast", "default": "Default", "best": "Best (8 times slower)"}
 """Quality of a Restorer -> what the page calls it."""
 
@@ -190,18 +193,24 @@ def remove_jpeg(work: Work, *, restorer: Restorer, jpeg_quality: int | None, pro
     return finished(work, result, f"Removed traces of JPEG, quality {history_in_words(history)}{measured}, in {seconds:.1f} s.")
 
 
-def remove_blur(work: Work, *, restorer: Restorer, width: float | None, progress: Progress | None = None) -> Work:
+def remove_blur(work: Work, *, restorer: Restorer, width: float | None, blur: str = "auto", progress: Progress | None = None) -> Work:
     """Sharpen a photograph whose blur has a width in pixels, or one that nobody knows where it is None, and save the result.
 
     Raises:
-        ValueError: `width` is out of its range.
+        ValueError: `width` is out of its range, or `blur` is none of `BLURS`.
         ImageError: The result cannot be saved.
         WeightsError: The network's weight cannot be used.
     """
-    start = time.perf_counter()
-    result = restorer.deblur(work.picture, width=width, progress=progress)
-    seconds = time.perf_counter() - start
-    return finished(work, result, f"Sharpened{'' if width is None else f', blur of {width:g} pixels,'} in {seconds:.1f} s.")
+    start, kernel = time.perf_counter(), None
+    if width is None and blur != "lens":
+        kernel = restorer.find_kernel(work.picture, surely=blur == "auto")
+    if kernel is None:
+        result = restorer.deblur(work.picture, width=width, blur="lens", progress=progress)
+        done = f"Sharpened{'' if width is None else f', blur of {width:g} pixels,'}"
+    else:
+        result = restorer.deblur(work.picture, kernel=kernel, progress=progress)
+        done = f"The camera shook by {length(kernel):.0f} pixels: undone"
+    return finished(work, result, f"{done} in {time.perf_counter() - start:.1f} s.")
 
 
 def filter_all(work: Work, row: Row, values: Mapping[str, Any], *, restorer: Restorer, progress: Progress | None = None) -> Work:

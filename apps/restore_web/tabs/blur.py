@@ -11,6 +11,7 @@ from restore_web.tabs.base import Step, carry_out, effort_input, strength_inputs
 
 BLUR = "Sharpens what a lens out of focus or a shaken camera blurred, all over the photograph. Nothing needs to be painted."
 WIDTH = "Half the radius of the spot that a lens out of focus makes of a point; a fifth of the way that the camera moved."
+CAUSE = "The path of a camera that shook is found and undone, which takes some seconds; it needs no width."
 NARROWEST, WIDEST = 0.3, 4.0  # pixels
 
 
@@ -20,14 +21,16 @@ def lay_out(work: gr.State) -> Step:
     inputs = strength_inputs(
         "As strong as needed", label="Width of the blur in pixels", range=(NARROWEST, WIDEST, 1.5), step=0.1, info=WIDTH
     )
+    blur = gr.Dropdown([(words, name) for name, words in steps.BLURS.items()], value="auto", label="Cause", info=CAUSE)
     effort = effort_input("deblur")
-    return Step(gr.Button("Sharpen", variant="primary"), remove_blur, [work, *inputs, effort])
+    return Step(gr.Button("Sharpen", variant="primary"), remove_blur, [work, *inputs, blur, effort])
 
 
 def remove_blur(
     work: Work | None,
     automatic: bool,
     width: float,
+    blur: str,
     effort: str,
     progress: gr.Progress = gr.Progress(),  # noqa: B008  gradio finds it here
 ) -> tuple[Any, ...]:
@@ -35,6 +38,6 @@ def remove_blur(
     given, restorer = None if automatic else width, steps.restorer(effort)
 
     def take(photo: Work, move: Progress) -> Work:
-        return steps.remove_blur(photo, restorer=restorer, width=given, progress=move)
+        return steps.remove_blur(photo, restorer=restorer, width=given, blur=blur, progress=move)
 
     return carry_out(work, take, progress, "Sharpening")
