@@ -16,14 +16,16 @@ from scipy.fft import next_fast_len
 Clean = Callable[[np.ndarray, float], np.ndarray]
 """A denoiser: a picture (H, W, C) float32 and the noise's standard deviation, both on the scale of [0, 1] -> a clean picture."""
 
-SIZE = 35
-"""Side of the kernels that are looked for, in pixels."""
+SIZE, WIDE = 35, 71
+"""Sides of the kernels that are looked for, in pixels: of short shakes, in which noise has little room, and of long ones."""
+FURTHEST, OUTSIDE = 33, 0.03
+"""A wide kernel counts that lies within the one, in pixels from its centre, and whose share beyond ``SIZE`` / 2 is above the other."""
 WINDOW = 512
 """Largest side of the part of a picture that is looked at, in pixels: where its edges are."""
 OVERVIEW = 1024
 """Pictures with longer sides are reduced to look for it."""
-LEAST = 96
-"""Smallest side of a picture that tells its kernel, in pixels."""
+LEAST, LEAST_WIDE = 96, 320
+"""Smallest sides of a picture that tells its kernel, and a wide one, in pixels."""
 FLATNESS = 0.012
 """Weight of the number of edges, from the coarsest scale on; it falls by ``FADING`` each time that a kernel is fitted."""
 FADING = 1.05
@@ -73,19 +75,13 @@ def find(grey: np.ndarray) -> np.ndarray | None:
     if min(grey.shape) < LEAST or not np.ptp(grey) > 0:
         return None
     seen = torch.from_numpy(np.ascontiguousarray(grey))
-    scales = [SHRINK**i for i in range(round(math.log(SIZE / 4) / -math.log(SHRINK)) + 1)]
-    kernel, flatness = torch.tensor([[0.0, 0, 0], [0.5, 0.5, 0], [0, 0, 0]]), FLATNESS
-    for scale in reversed(scales):
-        size = 2 * int(SIZE * scale / 2) + 1
-        small = seen if scale == 1 else F.interpolate(seen[None, None], scale_factor=scale, mode="bicubic", antialias=True)[0, 0]
-        kernel = F.interpolate(kernel[None, None], size=(size, size), mode="bilinear")[0, 0]
-        kernel = kernel / kernel.sum()
-        whole = around(small[None], tuple(_fast(side + 2 * size, 1) for side in small.shape))[0]
-        for _ in range(FITS):
-            edges = _edges(whole, kernel, flatness)[: small.shape[0], : small.shape[1]]
-            kernel = _centred(_tidy(fit(edges[None], small[None], size, energy=ENERGY), FAINTEST, LOOSE))
-            flatness /= FADING
-    return kernel.numpy()
+    if min(grey.shape) >= LEAST_WIDE:
+        kernel = _coarse_to_fine(seen, WIDE)
+        rows, columns = np.indices(kernel.shape) - WIDE // 2
+        away = np.hypot(rows, columns)
+        if kernel[away > SIZE / 2].sum() > OUTSIDE and not kernel[away > FURTHEST].any():
+            return kernel
+    return _coarse_to_fine(seen, SIZE)
 
 
 def busiest(pixels: np.ndarray) -> tuple[slice, slice]:
@@ -283,6 +279,23 @@ def roughness(picture: np.ndarray) -> float:
     """
     corner = picture[:-1, :-1]
     return float(np.hypot(picture[:-1, 1:] - corner, picture[1:, :-1] - corner).mean())
+
+
+def _coarse_to_fine(seen: torch.Tensor, largest: int) -> np.ndarray:
+    """The kernel of a grey picture (H, W), at most ``largest`` pixels a side."""
+    scales = [SHRINK**i for i in range(round(math.log(largest / 4) / -math.log(SHRINK)) + 1)]
+    kernel, flatness = torch.tensor([[0.0, 0, 0], [0.5, 0.5, 0], [0, 0, 0]]), FLATNESS
+    for scale in reversed(scales):
+        size = 2 * int(largest * scale / 2) + 1
+        small = seen if scale == 1 else F.interpolate(seen[None, None], scale_factor=scale, mode="bicubic", antialias=True)[0, 0]
+        kernel = F.interpolate(kernel[None, None], size=(size, size), mode="bilinear")[0, 0]
+        kernel = kernel / kernel.sum()
+        whole = around(small[None], tuple(_fast(side + 2 * size, 1) for side in small.shape))[0]
+        for _ in range(FITS):
+            edges = _edges(whole, kernel, flatness)[: small.shape[0], : small.shape[1]]
+            kernel = _centred(_tidy(fit(edges[None], small[None], size, energy=ENERGY), FAINTEST, LOOSE))
+            flatness /= FADING
+    return kernel.numpy()
 
 
 def _edges(seen: torch.Tensor, kernel: torch.Tensor, flatness: float) -> torch.Tensor:

@@ -66,6 +66,16 @@ def test_a_shake_is_found(length: float, number: int) -> None:
     assert deconvolution.length(found) == pytest.approx(length, rel=0.5, abs=4)
 
 
+def test_a_long_shake_is_found() -> None:
+    """Wider than the kernels of short shakes, where the picture is large enough to tell."""
+    kernel = shake(40, 1, 71)
+    grey = seen((data.astronaut() / np.float32(255)).astype(np.float32), kernel)[20:-20, 20:-20].mean(2)
+    found = deconvolution.find(grey)
+    assert found.shape == (deconvolution.WIDE, deconvolution.WIDE)
+    assert (found * kernel).sum() / np.linalg.norm(found) / np.linalg.norm(kernel) > 0.8
+    assert deconvolution.find(grey[:300]).shape == (deconvolution.SIZE, deconvolution.SIZE)
+
+
 def test_the_denoiser_improves_the_kernel() -> None:
     kernel = np.pad(shake(14, 1), 5)
     picture = seen(photograph(), kernel)
