@@ -76,11 +76,11 @@ def find(grey: np.ndarray) -> np.ndarray | None:
         return None
     seen = torch.from_numpy(np.ascontiguousarray(grey))
     if min(grey.shape) >= LEAST_WIDE:
-        kernel = _coarse_to_fine(seen, WIDE)
-        rows, columns = np.indices(kernel.shape) - WIDE // 2
-        away = np.hypot(rows, columns)
-        if kernel[away > SIZE / 2].sum() > OUTSIDE and not kernel[away > FURTHEST].any():
-            return kernel
+        half = F.interpolate(seen[None, None], scale_factor=0.5, mode="bicubic", antialias=True)[0, 0]
+        if _is_long(_coarse_to_fine(half, SIZE), 2):
+            kernel = _coarse_to_fine(seen, WIDE)
+            if _is_long(kernel, 1):
+                return kernel
     return _coarse_to_fine(seen, SIZE)
 
 
@@ -296,6 +296,13 @@ def _coarse_to_fine(seen: torch.Tensor, largest: int) -> np.ndarray:
             kernel = _centred(_tidy(fit(edges[None], small[None], size, energy=ENERGY), FAINTEST, LOOSE))
             flatness /= FADING
     return kernel.numpy()
+
+
+def _is_long(kernel: np.ndarray, scale: float) -> bool:
+    """Tell whether a kernel, whose pixels are ``scale`` wide, is what ``OUTSIDE`` and ``FURTHEST`` ask of long shakes."""
+    rows, columns = np.indices(kernel.shape) - len(kernel) // 2
+    away = scale * np.hypot(rows, columns)
+    return bool(kernel[away > SIZE / 2].sum() > OUTSIDE and not kernel[away > FURTHEST].any())
 
 
 def _edges(seen: torch.Tensor, kernel: torch.Tensor, flatness: float) -> torch.Tensor:
