@@ -25,6 +25,8 @@ class Denoise(Photographs):
         clipped: Share of the crops whose noisy version is clipped and rounded to 8 bits, as a file would hold it.
         shrink: Lowest and highest factor by which crops are shrunk, above 0.
         shrunk: Share of the crops that are.
+        overtold: Share of the crops that have less noise than the network is told, down to none: whoever chooses a level by hand, or meets a
+            picture that is noisy in parts only, does that. A network that never saw it fills smooth areas with a loud pattern.
 
     Raises:
         ValueError: A range is not within its bounds.
@@ -36,19 +38,23 @@ class Denoise(Photographs):
     clipped: float = 0.3
     shrink: tuple[float, float] = (0.5, 0.8)
     shrunk: float = 0.0
+    overtold: float = 0.0
 
     def __post_init__(self) -> None:
         check_range("objective.sigma", self.sigma, 255)
         check_positive("objective.shrink", self.shrink, 1)
-        check_shares(self, "clipped", "shrunk")
+        check_shares(self, "clipped", "shrunk", "overtold")
 
     def draw(self, clean: torch.Tensor, draws: Draws) -> Batch:
         """Shrink a share of the crops, and add noise of a level drawn for each."""
         if self.shrunk > 0:
             clean = shrunken(clean, draws, self.shrink, self.shrunk).clamp(0, 1)
         sigma, clipped = numbers(draws.uniform(*self.sigma), draws), column(some(draws, self.clipped))
+        level = sigma
+        if self.overtold > 0:
+            sigma = torch.where(some(draws, self.overtold), sigma * numbers(draws.uniform() ** 2, draws), sigma)
         noisy = degrade.gaussian_noise(clean, sigma, draws.normal(*clean.shape[1:]))
-        return {"clean": clean, "noisy": torch.where(clipped, degrade.quantize(noisy), noisy), "level": sigma / 255}
+        return {"clean": clean, "noisy": torch.where(clipped, degrade.quantize(noisy), noisy), "level": level / 255}
 
     def loss(self, network: nn.Module, batch: Batch) -> torch.Tensor:
         """Charbonnier distance to the clean crop."""

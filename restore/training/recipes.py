@@ -24,7 +24,9 @@ def denoise() -> Config:
 
     ``restore train denoise --data DIR --out RUN``; two and a quarter hours of one CPU core. Scores: ``weights/denoise.md``.
     """
-    return Config(network="restoration", options=RESTORATION, objective=Denoise(shrunk=0.6), steps=31_000, decay=0.535, crop=128)
+    return Config(
+        network="restoration", options=RESTORATION, objective=Denoise(shrunk=0.6, overtold=0.1), steps=31_000, decay=0.535, crop=128
+    )
 
 
 def denoise_camera() -> Config:
