@@ -154,13 +154,25 @@ def deconvolve(
     y = around(y, shape)
     back = _filtered(inside * y, blur.conj())
     z, x = y, None
-    for level in np.geomspace(STRONGEST, max(sigma, last), steps).tolist():
+    for step, level in enumerate(np.geomspace(STRONGEST, max(sigma, last), steps).tolist()):
         weight = TRUST * (sigma / level) ** 2
         x = _filtered(y, blur.conj() / (power + weight), z, weight / (power + weight)) if x is None else x
         x = _solved(x, back + weight * z, blur, power, inside, weight)
-        shown = np.ascontiguousarray(x.clamp(limits[0] - BEYOND, limits[1] + BEYOND).numpy().transpose(1, 2, 0))
-        z = _planes(clean(shown, level)).clamp(*limits)
+        shown = x.clamp(limits[0] - BEYOND, limits[1] + BEYOND)
+        z = _turned(shown, clean, level, step).clamp(*limits)
     return np.ascontiguousarray(z[:, : seen.shape[0], : seen.shape[1]].numpy().transpose(1, 2, 0))
+
+
+def _turned(x: torch.Tensor, clean: Clean, level: float, step: int) -> torch.Tensor:
+    """Let a denoiser see a periodic picture (C, H, W) turned, mirrored and moved in another way at each step.
+
+    What it adds itself in smooth places, a pattern of its grid, would grow from step to step.
+    """
+    moved = x.roll((step, step // 2), (1, 2)).rot90(step, (1, 2))
+    moved = moved.flip(2) if step % 2 else moved
+    result = _planes(clean(np.ascontiguousarray(moved.numpy().transpose(1, 2, 0)), level))
+    result = result.flip(2) if step % 2 else result
+    return result.rot90(-step, (1, 2)).roll((-step, -(step // 2)), (1, 2))
 
 
 def _solved(

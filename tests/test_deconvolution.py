@@ -112,6 +112,15 @@ def test_a_point_for_a_kernel_leaves_the_picture_to_the_denoiser() -> None:
     assert (levels[0], levels[-1], len(levels)) == (pytest.approx(deconvolution.STRONGEST), pytest.approx(SIGMA), 5)
 
 
+def test_the_denoiser_sees_each_step_in_another_way() -> None:
+    x, seen = torch.rand(3, 16, 24), []
+    for step in range(6):
+        back = deconvolution._turned(x, lambda moved, level: seen.append(moved) or moved, 0.1, step)
+        torch.testing.assert_close(back, x, rtol=0, atol=0)
+    np.testing.assert_array_equal(seen[0], x.permute(1, 2, 0))
+    assert not any(one.shape == other.shape and (one == other).all() for i, one in enumerate(seen) for other in seen[:i])
+
+
 def test_what_is_brighter_than_white_stays_where_it_may() -> None:
     picture = 3 * photograph()[:64, :64]
     kernel = np.ones((1, 1), np.float32)

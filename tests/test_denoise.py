@@ -5,6 +5,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
+from scipy import ndimage
 from skimage import data
 
 from restore import networks, weights
@@ -157,6 +158,22 @@ def test_shipped_network_gains(sigma: int, gain: float, kind: str) -> None:
     if kind != "8-bit":
         clean = clean.astype(np.float32) / 255
     assert psnr(result, clean) - psnr(noisy, clean) > gain
+
+
+@pytest.mark.parametrize("name", ["denoise", "denoise-fast"])
+@pytest.mark.parametrize("noise", [0, 5])
+@pytest.mark.parametrize("subject", ["astronaut", "rocket", "smooth"])
+def test_less_noise_than_told_is_smoothed_too_much_and_no_worse(name: str, noise: float, subject: str) -> None:
+    """Levels are chosen by hand, and pictures are noisy in parts: no patterns, no colours where there is nothing."""
+    clean = (data.rocket()[:160, 300:460] if subject == "rocket" else data.astronaut()[:160, 256:416]).astype(np.float32) / 255
+    if subject == "smooth":
+        clean = ndimage.gaussian_filter(clean, (2, 2, 0))
+    noisy = clean + np.random.default_rng(0).normal(0, noise / 255, clean.shape).astype(np.float32)
+    runtime = Runtime(weights.load(name), device="cpu")
+    for sigma in (10, 15, 20, 30, 50, 75):
+        result = denoise(noisy, runtime, sigma=sigma)
+        assert psnr(result.clip(0, 1), clean) > (20 if subject == "smooth" else 18)
+        assert np.abs(result - clean).max() < 0.8
 
 
 def level_map(shape: tuple[int, int]) -> np.ndarray:

@@ -14,7 +14,7 @@ from PIL import Image
 from restore_cli import main
 from skimage import data as photographs
 
-from restore import backbones, data, masks, networks
+from restore import backbones, data, losses, masks, networks
 from restore.draws import Draws
 from restore.networks.inpainting import Inpainting
 from restore.training import engine
@@ -140,6 +140,24 @@ def test_masks_are_redrawn_for_each_step_but_not_for_each_run():
     assert not torch.equal(first, other)
     areas = first.mean((1, 2, 3))
     assert 0.10 <= areas.min() <= areas.max() <= 0.35
+
+
+def test_some_crops_come_again_with_less_noise_than_is_told():
+    objective = Denoise(sigma=(50.0, 50.0), clipped=0.0, overtold=0.25)
+    batch = objective.draw(torch.full((64, 3, 16, 16), 0.5), Draws(0, range(64)))
+    assert (len(batch["clean"]), len(batch["noisy"])) == (64, 80)
+    noise = (batch["noisy"] - 0.5).flatten(1).std(1) * 255
+    assert (batch["level"] == 50 / 255).all()
+    assert float(noise[:64].min()) > 45
+    assert float(noise[64:].min()) < 5
+    assert float(noise[64:].max()) < 51
+    known = torch.rand(64, 3, 16, 16)
+    again = torch.rand(16, 3, 16, 16, requires_grad=True)
+    loss = objective.loss(lambda noisy, level: torch.cat([known, again]), {**batch, "clean": known})
+    expected = (losses.charbonnier(again, known[:16]) * 16 + losses.charbonnier(known, known) * 64) / 80
+    torch.testing.assert_close(loss, expected)
+    loss.backward()
+    assert (again.grad != 0).any()
 
 
 def test_noise_objective_clips_its_share():

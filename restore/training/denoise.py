@@ -25,8 +25,9 @@ class Denoise(Photographs):
         clipped: Share of the crops whose noisy version is clipped and rounded to 8 bits, as a file would hold it.
         shrink: Lowest and highest factor by which crops are shrunk, above 0.
         shrunk: Share of the crops that are.
-        overtold: Share of the crops that have less noise than the network is told, down to none: whoever chooses a level by hand, or meets a
-            picture that is noisy in parts only, does that. A network that never saw it fills smooth areas with a loud pattern.
+        overtold: Share of the crops that come a second time, with less noise than the network is told, as where a level is chosen by
+            hand or a picture is noisy in parts: it is to smooth them as if the noise were there. One that never saw it answers with loud
+            patterns.
 
     Raises:
         ValueError: A range is not within its bounds.
@@ -50,15 +51,19 @@ class Denoise(Photographs):
         if self.shrunk > 0:
             clean = shrunken(clean, draws, self.shrink, self.shrunk).clamp(0, 1)
         sigma, clipped = numbers(draws.uniform(*self.sigma), draws), column(some(draws, self.clipped))
-        level = sigma
-        if self.overtold > 0:
-            sigma = torch.where(some(draws, self.overtold), sigma * numbers(draws.uniform() ** 2, draws), sigma)
         noisy = degrade.gaussian_noise(clean, sigma, draws.normal(*clean.shape[1:]))
-        return {"clean": clean, "noisy": torch.where(clipped, degrade.quantize(noisy), noisy), "level": level / 255}
+        noisy = torch.where(clipped, degrade.quantize(noisy), noisy)
+        if again := round(self.overtold * len(clean)):
+            less = (sigma * numbers(draws.uniform() ** 2, draws))[:again]
+            quiet = degrade.gaussian_noise(clean[:again], less, draws.normal(*clean.shape[1:])[:again])
+            noisy, sigma = torch.cat([noisy, quiet]), torch.cat([sigma, sigma[:again]])
+        return {"clean": clean, "noisy": noisy, "level": sigma / 255}
 
     def loss(self, network: nn.Module, batch: Batch) -> torch.Tensor:
-        """Charbonnier distance to the clean crop."""
-        return losses.charbonnier(network(batch["noisy"], batch["level"]).float(), batch["clean"])
+        """Charbonnier distance to the clean crop; of what has less noise than is told, to what the network makes of all of the noise."""
+        made, clean = network(batch["noisy"], batch["level"]).float(), batch["clean"]
+        again = len(made) - len(clean)
+        return losses.charbonnier(made, torch.cat([clean, made[:again].detach()]))
 
     def validate(self, network: nn.Module, batches: Iterable[Batch]) -> dict[str, float]:
         """Mean PSNR at sigma 15, 25, 50 in float and 50 clipped to 8 bits."""
