@@ -23,7 +23,7 @@ ROUNDEST, ROUGHEST = 0.8, 2.1
 """A shake's kernel is less like its quarter turn than the one, and makes a picture rougher by less than the other (chosen on train-006)."""
 LOUDEST = 8.0
 """In noise above this level, in 8-bit units, kernels are not sure."""
-FAINTEST, CAUTION = 2.0, 1.25
+FAINTEST, CAUTION = 3.2, 1.25
 """Noise is taken for this much at least, in 8-bit units, and for so many times what it is: a kernel that was found is never quite right."""
 REACH, CORE = 64, 384
 """Pixels around a tile besides the kernel's that it is deconvolved with, and its largest side."""
