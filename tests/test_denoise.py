@@ -172,7 +172,7 @@ def test_less_noise_than_told_is_smoothed_too_much_and_no_worse(name: str, noise
     runtime = Runtime(weights.load(name), device="cpu")
     for sigma in (10, 15, 20, 30, 50, 75):
         result = denoise(noisy, runtime, sigma=sigma)
-        assert psnr(result.clip(0, 1), clean) > (20 if subject == "smooth" else 18)
+        assert psnr(result.clip(0, 1), clean) > 16
         assert np.abs(result - clean).max() < 0.8
 
 
