@@ -24,7 +24,7 @@ WINDOW = 512
 """Largest side of the part of a picture that is looked at, in pixels: where its edges are."""
 OVERVIEW = 1024
 """Pictures with longer sides are reduced to look for it."""
-LEAST, LEAST_WIDE = 96, 320
+LEAST, LEAST_WIDE = 240, 320
 """Smallest sides of a picture that tells its kernel, and a wide one, in pixels."""
 FLATNESS = 0.012
 """Weight of the number of edges, from the coarsest scale on; it falls by ``FADING`` each time that a kernel is fitted."""

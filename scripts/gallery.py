@@ -93,7 +93,7 @@ def deblocked(restorer: Restorer) -> list[Pictures]:
 
 
 def sharpened(restorer: Restorer) -> list[Pictures]:
-    """A lens out of focus, a short shake, and one that is too long for it; with 1 % of noise."""
+    """A lens out of focus and two shakes, with 1 % of noise, in crops too small to tell their kernels: what the network does."""
     kernels, rows = benchmark_kernels(), []
     blurs = {"disk_3": "disk of radius 3", "walk_12": "shaken, 12 pixels", "walk_24": "shaken, 24 pixels"}
     for clean, (kernel, what) in zip(subjects(), blurs.items(), strict=True):
