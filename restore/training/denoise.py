@@ -53,17 +53,21 @@ class Denoise(Photographs):
         sigma, clipped = numbers(draws.uniform(*self.sigma), draws), column(some(draws, self.clipped))
         noisy = degrade.gaussian_noise(clean, sigma, draws.normal(*clean.shape[1:]))
         noisy = torch.where(clipped, degrade.quantize(noisy), noisy)
-        if again := round(self.overtold * len(clean)):
-            less = (sigma * numbers(draws.uniform() ** 2, draws))[:again]
-            quiet = degrade.gaussian_noise(clean[:again], less, draws.normal(*clean.shape[1:])[:again])
-            noisy, sigma = torch.cat([noisy, quiet]), torch.cat([sigma, sigma[:again]])
-        return {"clean": clean, "noisy": noisy, "level": sigma / 255}
+        if not self.overtold:
+            return {"clean": clean, "noisy": noisy, "level": sigma / 255}
+        again, less = some(draws, self.overtold), sigma * numbers(draws.uniform() ** 2, draws)
+        quiet = degrade.gaussian_noise(clean, less, draws.normal(*clean.shape[1:]))[again]
+        return {"clean": clean, "noisy": torch.cat([noisy, quiet]), "level": torch.cat([sigma, sigma[again]]) / 255, "again": again}
 
     def loss(self, network: nn.Module, batch: Batch) -> torch.Tensor:
         """Charbonnier distance to the clean crop; of what has less noise than is told, to what the network makes of all of the noise."""
         made, clean = network(batch["noisy"], batch["level"]).float(), batch["clean"]
-        again = len(made) - len(clean)
-        return losses.charbonnier(made, torch.cat([clean, made[:again].detach()]))
+        count = len(clean)
+        loss = losses.charbonnier(made[:count], clean)
+        if len(made) == count:
+            return loss
+        wanted = made[:count][batch["again"]].detach()
+        return loss + (len(made) / count - 1) * losses.charbonnier(made[count:], wanted)
 
     def validate(self, network: nn.Module, batches: Iterable[Batch]) -> dict[str, float]:
         """Mean PSNR at sigma 15, 25, 50 in float and 50 clipped to 8 bits."""
