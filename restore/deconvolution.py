@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 import torch
 import torch.nn.functional as F
-from scipy import ndimage, signal
+from scipy import ndimage
 from scipy.fft import next_fast_len
 
 Clean = Callable[[np.ndarray, float], np.ndarray]
@@ -111,10 +111,14 @@ def improve(seen: np.ndarray, kernel: np.ndarray, clean: Clean, *, sigma: float)
         A kernel (k, k) float32.
     """
     for _ in range(ROUNDS):
-        sharp = deconvolve(seen, kernel, clean, sigma=sigma, steps=4, last=MODERATE)
-        fitted = fit(_planes(sharp), _planes(seen), len(kernel), energy=FINE_ENERGY, slope=FINE_SLOPE)
-        kernel = _centred(_tidy(fitted, FINE_FAINTEST, FINE_LOOSE)).numpy()
+        kernel = between(deconvolve(seen, kernel, clean, sigma=sigma, steps=4, last=MODERATE), seen, len(kernel))
     return kernel
+
+
+def between(sharp: np.ndarray, seen: np.ndarray, size: int = SIZE) -> np.ndarray:
+    """The kernel that blurs one picture (H, W, C) float32 into another: smooth, tidied and centred, (size, size) float32."""
+    fitted = fit(_planes(sharp), _planes(seen), size, energy=FINE_ENERGY, slope=FINE_SLOPE)
+    return _centred(_tidy(fitted, FINE_FAINTEST, FINE_LOOSE)).numpy()
 
 
 def deconvolve(
@@ -262,35 +266,32 @@ def around(x: torch.Tensor, shape: tuple[int, ...]) -> torch.Tensor:
     return x
 
 
-def roundness(kernel: np.ndarray) -> float:
-    """How like itself a kernel is after a quarter turn: the correlation, 0 to 1. Lenses make round ones, shakes do not.
-
-    >>> roundness(np.ones((3, 3), np.float32)), roundness(np.eye(9, dtype=np.float32)) < 0.5
-    (1.0, True)
-    """
-    soft = ndimage.gaussian_filter(np.pad(kernel, 2), 0.7)
-    fits = signal.fftconvolve(soft, np.rot90(soft, 3))  # turned by half and a quarter: convolving turns by half
-    return round(float(fits.max() / np.square(soft).sum()), 6)
-
-
-def length(kernel: np.ndarray) -> float:
-    """How long the path of a shake is: twice the way from the kernel's centre to its furthest number above 0, in pixels.
-
-    >>> length(np.eye(5, dtype=np.float32)).__round__(2)
-    5.66
-    """
-    rows, columns = (at - side // 2 for at, side in zip(np.nonzero(kernel), kernel.shape, strict=True))
-    return 2 * float(np.hypot(rows, columns).max())
-
-
 def roughness(picture: np.ndarray) -> float:
     """Mean length of the differences of neighbours in a picture (H, W, C): a wrong kernel rings all over, and multiplies it.
 
     >>> roughness(np.arange(6.0).reshape(2, 3, 1)).__round__(3)
     3.162
     """
-    corner = picture[:-1, :-1]
-    return float(np.hypot(picture[:-1, 1:] - corner, picture[1:, :-1] - corner).mean())
+    return float(_slope_lengths(picture).mean())
+
+
+def sparsity(picture: np.ndarray) -> float:
+    """How far the differences of neighbours in a picture (H, W, C) are spread over it, 0 to 1: least where a few edges hold all.
+
+    The ratio of their norms l1 and l2 (Krishnan, Tay, Fergus 2011): blur spreads an edge, and a wrong kernel rings around it.
+
+    >>> sparsity(np.arange(3.0).repeat(3).reshape(3, 3, 1)), sparsity(np.eye(3)[..., None] / 2)
+    (1.0, 0.75)
+    """
+    slopes = _slope_lengths(picture)
+    return float(slopes.mean() / max(math.sqrt(np.square(slopes).mean()), 1e-12))
+
+
+def misfit(sharp: np.ndarray, kernel: np.ndarray, seen: np.ndarray) -> float:
+    """Root mean square of what is seen (H, W, C) that a sharp picture does not become through a kernel, off the borders."""
+    rim = max(kernel.shape) // 2
+    rest = cv2.filter2D(sharp, -1, kernel, borderType=cv2.BORDER_REPLICATE).reshape(seen.shape) - seen
+    return float(np.sqrt(np.square(rest[rim:-rim, rim:-rim]).mean()))
 
 
 def _coarse_to_fine(seen: torch.Tensor, largest: int) -> np.ndarray:
@@ -356,8 +357,10 @@ def _centred(kernel: torch.Tensor) -> torch.Tensor:
     return moved / moved.sum()
 
 
-def _soft(kernel: torch.Tensor) -> torch.Tensor:
-    return torch.from_numpy(ndimage.gaussian_filter(kernel.numpy(), 0.7))
+def _slope_lengths(picture: np.ndarray) -> np.ndarray:
+    """Lengths of the differences of a picture's (H, W, C) neighbours, (H - 1, W - 1, C)."""
+    corner = picture[:-1, :-1]
+    return np.hypot(picture[:-1, 1:] - corner, picture[1:, :-1] - corner)
 
 
 def _planes(picture: np.ndarray) -> torch.Tensor:

@@ -16,7 +16,7 @@ from restore.kinds import Kind, Level, Masks, Progress
 from restore.networks import Network
 from restore.runtime import PRECISIONS, Runtime, has_bf16, pick_engine
 from restore.tasks import TASKS
-from restore.tasks.deblur import BLURS, deconvolve, find_kernel
+from restore.tasks.deconvolve import check_blur, deconvolve, find_kernel
 from restore.tasks.dejpeg import quality_for
 from restore.tasks.denoise import MAX_SIGMA, check_sigma
 from restore.tasks.inpaint import Finish
@@ -47,7 +47,7 @@ class Restorer:
         tile: Largest side in pixels of what a network gets at once; it shrinks by itself when memory runs out.
         weights: Task -> a weight for it instead of its default: a name in ``restore.list_weights()``, or one of your own, such as the
             folder of a training run: see ``restore.weights.find``.
-        quality: "fast": the task's small weight instead of its default, where one is shipped; for the noise of cameras there is none.
+        quality: "fast": the task's small weight instead of its default, where one is shipped, and no search for what blurred a picture.
             "best": the mean over a picture's eight turned and mirrored forms, in eight times the time, for the tasks whose ``ensemble``
             is set; the others do what they always do. On held-out photographs it gained 0.08 to 0.10 dB over "default" in noise, 0.08
             in JPEG files, 0.03 to 0.18 in blur. A weight that ``weights`` names is taken whatever the quality.
@@ -281,8 +281,8 @@ class Restorer:
                 see ``restore.kinds.unpack``.
             width: Standard deviation of the blur's kernel in pixels, sqrt((var_x + var_y) / 2), 0.3 to 4: of a Gaussian its sigma, of a
                 disk half its radius, of a straight motion its length / sqrt(24), which the network is told; None: as each picture looks.
-            blur: "lens": the network sharpens; "shake": the path of the camera is found (``find_kernel``) and undone with the denoiser,
-                where there are edges that tell it; "auto": so where that is sure to help and no ``width`` is given.
+            blur: What made it, which is found (``find_kernel``) and undone with the denoiser: "lens": the spot of a lens out of focus;
+                "shake": the path of the camera; "auto": either. Where that is not sure to help, and for "any", a network sharpens.
             kernel: What the sharp picture was correlated with, (h, w) of odd sides, where that is known: undone with the denoiser.
             progress: Called with the fraction done, 0 to 1.
 
@@ -296,42 +296,42 @@ class Restorer:
             WeightsError: The network's weight is not there, or cannot be used.
             MemoryError: The smallest tile does not fit.
         """
-        if blur not in BLURS:
-            raise ValueError(f"blur {blur!r} is unknown; expected one of {', '.join(BLURS)}")
+        check_blur(blur)
         if (width is not None) + (kernel is not None) + (blur == "shake") > 1:
             raise ValueError("width, kernel and blur 'shake' are three ways to say what blurred the picture; expected one of them")
 
         def sharpen(picture: Picture, share: Progress | None) -> Picture:
-            may_find = kernel is None and width is None and blur != "lens"
-            path = self.find_kernel(picture, surely=blur == "auto") if may_find else kernel
+            path = self.find_kernel(picture, blur=blur) if kernel is None and width is None else kernel
             if path is None:
                 return self._restored(picture, functools.partial(TASKS["deblur"].function, width=width), self.runtime("deblur"), share)
             return self._restored(picture, functools.partial(deconvolve, kernel=path), self.runtime("denoise", once=True), share)
 
         return kinds.each(image, sharpen, progress)
 
-    def find_kernel(self, image: Kind, *, surely: bool = True) -> np.ndarray | None:
-        """Find the path of a camera that shook while it took a picture; ``deblur`` undoes it.
+    def find_kernel(self, image: Kind, *, blur: str = "auto") -> np.ndarray | None:
+        """Find what blurred a picture, a lens or the path of a camera; ``deblur`` undoes it.
 
         Args:
             image: As for ``deblur``; one picture.
-            surely: Only where undoing it is sure to help: not in pictures that are sharp or out of focus.
+            blur: As for ``deblur``; "auto" and "lens" take a kernel only where undoing it is sure to help, and none at quality "fast".
 
         Returns:
             What the sharp picture was correlated with, (k, k) float32, its sum 1; None where none is found.
 
         Raises:
             TypeError: ``image`` is no picture.
-            ValueError: It is more than one.
+            ValueError: It is more than one, or ``blur`` is unknown.
             ImageError: A file cannot be read, or a picture has a form that is not taken (also a ValueError).
-            WeightsError: The denoiser's weight is not there, or cannot be used.
+            WeightsError: A network's weight is not there, or cannot be used.
         """
+        check_blur(blur)
         (picture, *others), _ = kinds.unpack(image)
         if others:
             raise ValueError(f"a kernel is found in one picture, got {1 + len(others)}")
-        if surely and "denoise" not in self._named and self.weights["denoise"] not in weights.entries():
+        if blur != "shake" and (self.quality == "fast" or not ("denoise" in self._named or self.weights["denoise"] in weights.entries())):
             return None
-        return find_kernel(picture.pixels, self.runtime("denoise", once=True), surely=surely, linear=picture.is_linear)
+        sharpener = None if blur == "shake" else self.runtime("deblur", once=True)
+        return find_kernel(picture.pixels, self.runtime("denoise", once=True), sharpener, blur=blur, linear=picture.is_linear)
 
     def filter(self, image: Kind, name: str, *, strength: float = 0.5, progress: Progress | None = None) -> Any:
         """Imitate a slow filter of ``restore.filters`` with one network; alpha stays as it was.

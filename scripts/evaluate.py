@@ -206,7 +206,7 @@ def deblur(
     method: Methods = "",
     kernel: Annotated[str, typer.Option(help="Kernels, separated by commas.")] = ",".join(KERNELS),
     told: Annotated[Literal["nothing", "width", "kernel"], typer.Option(help="What they are told of the kernel.")] = "nothing",
-    blur: Annotated[Literal["auto", "lens", "shake"], typer.Option(help="What they take for the cause.")] = "auto",
+    blur: Annotated[Literal["auto", "lens", "shake", "any"], typer.Option(help="What they take for the cause.")] = "auto",
     data: Data = KODAK,
     crop: Crop = 500,
     json_file: Json = None,

@@ -172,8 +172,8 @@ def test_the_choices_are_those_of_the_library():
         ("deblur a.png -o b.png --width 0", "--width is '0'"),
         ("deblur a.png -o b.png --width 4.1", "--width is '4.1'"),
         ("deblur a.png -o b.png --width nan", "--width is 'nan'"),
-        ("deblur a.png -o b.png --width 2 --blur shake", "--width 2 is for --blur lens; a shake's path is found"),
-        ("deblur a.png -o b.png --blur soft", "--blur is 'soft'; expected one of auto, lens, shake"),
+        ("deblur a.png -o b.png --width 2 --blur shake", "--width 2 is for a lens; a shake's path is found"),
+        ("deblur a.png -o b.png --blur soft", "--blur is 'soft'; expected one of auto, lens, shake, any"),
         ("deblur a.png", "no output is named; expected -o FILE or -o FOLDER"),
         ("dejpeg a.png", "no output is named; expected -o FILE or -o FOLDER"),
         ("dejpeg a.png -o b.png --jpeg-quality strong", "--jpeg-quality is 'strong'; expected auto, or a whole number from 1 to 100"),
@@ -332,9 +332,9 @@ def test_deblur_hands_its_options_on(folder, call, monkeypatch):
     seen = []
 
     class Listening:
-        def find_kernel(self, picture, *, surely):
-            seen.append(surely)
-            return None if surely else np.eye(5)
+        def find_kernel(self, picture, *, blur):
+            seen.append(blur)
+            return np.eye(5) if blur == "shake" else None
 
         def deblur(self, picture, *, width=None, blur="auto", kernel=None, progress):
             seen.append((width, blur, kernel is not None))
@@ -349,12 +349,12 @@ def test_deblur_hands_its_options_on(folder, call, monkeypatch):
     code, _, said = call("deblur", "a.png", "-o", "e.png", "--blur", "shake")
     assert (code, said[0]) == (0, "a.png: the camera shook by 6 pixels")
     told = {"tasks": {"deblur": "mine"}, "quality": base.Quality.best}
-    assert seen[:2] == [("cpu", base.Precision.bf16, base.Engine.torch, told), (1.5, "lens", False)]
+    assert seen[:2] == [("cpu", base.Precision.bf16, base.Engine.torch, told), (1.5, "any", False)]
     blind = {"tasks": {"deblur": ""}, "quality": base.Quality.default}
-    assert seen[2:5] == [("auto", base.Precision.auto, base.Engine.auto, blind), True, (None, "lens", False)]
-    assert seen[6] == (None, "lens", False)
-    assert seen[7][-1]["tasks"] == {"deblur": "", "denoise": ""}
-    assert seen[8:] == [False, (None, "auto", True)]
+    assert seen[2:5] == [("auto", base.Precision.auto, base.Engine.auto, blind), "auto", (None, "any", False)]
+    assert seen[6:8] == ["lens", (None, "any", False)]
+    assert seen[8][-1]["tasks"] == {"deblur": "", "denoise": ""}
+    assert seen[9:] == ["shake", (None, "auto", True)]
 
 
 def test_deblur_repairs_with_its_network(folder, call, tiny_weights):

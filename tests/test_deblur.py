@@ -1,4 +1,4 @@
-"""The task that sharpens: what the network hears, depth, grey, linear light, tiles, what shipped networks gain; shakes undone."""
+"""The task that sharpens: what the network hears, depth, grey, linear light, tiles, what shipped networks gain."""
 
 from types import SimpleNamespace
 
@@ -9,13 +9,10 @@ from scipy import ndimage
 from skimage import data
 
 from restore import networks, weights
-from restore.degrade.blur import Walk, disk_kernels, motion_kernels
-from restore.draws import Draws
 from restore.image import full_scale, to_linear, to_srgb
 from restore.metrics import psnr
 from restore.runtime import Runtime
 from restore.tasks import deblur
-from restore.tasks.deblur import deconvolve, find_kernel
 
 rng = np.random.default_rng(0)
 DTYPES = [np.uint8, np.uint16, np.float32]
@@ -128,82 +125,3 @@ def test_shipped_network_gains(sigma: float, told: bool, kind: str) -> None:
     damaged = np.clip(np.rint(blurred), 0, 255).astype(np.uint8)
     result = deblur(damaged, Runtime(weights.load("deblur"), device="cpu"), width=sigma if told else None)
     assert psnr(result, clean) - psnr(damaged, clean) > 0.3
-
-
-SHAKE = motion_kernels(14 * Walk()(Draws(3, [1]), (1, 3, 25, 25), np.ones(1)), 25)[0].numpy()
-needs_denoiser = pytest.mark.skipif("denoise" not in weights.entries(), reason="the network is still in training")
-
-
-@pytest.fixture(scope="module")
-def denoiser() -> Runtime:
-    return Runtime(weights.load("denoise"), device="cpu")
-
-
-def blurred(clean: np.ndarray, kernel: np.ndarray) -> np.ndarray:
-    """As a camera would see a picture through a kernel, with some noise, in the picture's own depth."""
-    x = clean / full_scale(clean.dtype)
-    x = ndimage.correlate(x, np.array(kernel)[..., None], mode="reflect") + np.random.default_rng(0).normal(0, 0.008, clean.shape)
-    return np.rint(np.clip(x, 0, 1) * full_scale(clean.dtype)).astype(clean.dtype)
-
-
-@needs_denoiser
-@pytest.mark.parametrize("kind", ["uint8", "uint16", "grey", "linear"])
-def test_a_shake_is_found_and_undone(kind: str, denoiser: Runtime) -> None:
-    clean = data.astronaut()[:256, 128:384]
-    clean = clean[..., 1:2] if kind == "grey" else clean.astype(np.uint16) * 257 if kind == "uint16" else clean
-    damaged = blurred(clean, SHAKE)
-    if kind == "linear":
-        damaged = to_linear(damaged / np.float32(255))
-    kernel = find_kernel(damaged, denoiser, linear=kind == "linear")
-    assert kernel is not None
-    result = deconvolve(damaged, denoiser, kernel=kernel, linear=kind == "linear")
-    assert (result.shape, result.dtype) == (damaged.shape, damaged.dtype)
-    if kind == "linear":
-        damaged, result = (np.rint(255 * to_srgb(x)).clip(0, 255).astype(np.uint8) for x in (damaged, result))
-    assert psnr(result, clean) - psnr(damaged, clean) > 4
-
-
-@needs_denoiser
-def test_only_shakes_are_found(denoiser: Runtime) -> None:
-    clean = data.astronaut()[:256, 128:384]
-    lens = blurred(clean, disk_kernels(torch.tensor([3.0]), 25)[0].numpy())
-    for picture in (lens, clean, np.full_like(clean, 80), clean[:50]):
-        assert find_kernel(picture, denoiser) is None
-    assert find_kernel(lens, denoiser, surely=False) is not None
-    assert find_kernel(np.full((200, 200, 3), np.nan, np.float32), denoiser) is None
-
-
-@needs_denoiser
-def test_tiles_of_a_deconvolution_hardly_differ(denoiser: Runtime) -> None:
-    damaged = blurred(data.astronaut()[:256, 128:384], SHAKE)
-    seen: list[float] = []
-    whole = deconvolve(damaged, denoiser, kernel=SHAKE)
-    assert psnr(deconvolve(damaged, denoiser, kernel=SHAKE, tile=128, progress=seen.append), whole) > 40
-    assert seen == sorted(seen)
-    assert (len(seen), seen[-1]) == (5, 1)
-
-
-def test_a_known_kernel_is_divided_by_its_sum() -> None:
-    damaged = blurred(data.astronaut()[:96, 128:224], SHAKE)
-    softly = stand_in(lambda image, level: image)
-    np.testing.assert_array_equal(deconvolve(damaged, softly, kernel=SHAKE), deconvolve(damaged, softly, kernel=4 * SHAKE))
-
-
-def test_floats_keep_their_range() -> None:
-    picture = np.linspace(-0.5, 2.5, 96 * 96 * 3, dtype=np.float32).reshape(96, 96, 3)
-    result = deconvolve(picture, stand_in(lambda image, level: image), kernel=np.ones((1, 1)))
-    np.testing.assert_allclose(result, picture, atol=1e-3)
-
-
-@pytest.mark.parametrize(
-    ("kernel", "said"),
-    [(np.ones((2, 3)), "the kernel is 2x3; expected odd sides"), (np.zeros((3, 3)), "the kernel sums to 0"), ([1, 2], "shape")],
-)
-def test_no_kernel(kernel: object, said: str) -> None:
-    with pytest.raises(ValueError, match=said):
-        deconvolve(random_picture((5, 6, 3), np.uint8), brighten, kernel=kernel)
-
-
-def test_nothing_is_deconvolved_that_is_not_finite() -> None:
-    with pytest.raises(ValueError, match="the picture holds a NaN or an infinity; expected finite numbers"):
-        deconvolve(np.full((5, 6, 3), np.nan, np.float32), brighten, kernel=SHAKE)

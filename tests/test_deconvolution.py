@@ -6,7 +6,7 @@ import torch
 from scipy import ndimage
 from skimage import data
 
-from restore import deconvolution
+from restore import deconvolution, psf
 from restore.degrade.blur import Walk, blur, disk_kernels, motion_kernels
 from restore.draws import Draws
 from restore.image import full_scale
@@ -63,7 +63,7 @@ def test_a_shake_is_found(length: float, number: int) -> None:
     assert [abs(float((found.sum(1 - axis) * rows).sum())) for axis in (0, 1)] == pytest.approx([0, 0], abs=0.1)
     wide = np.pad(kernel, (len(found) - len(kernel)) // 2)
     assert (found * wide).sum() / np.linalg.norm(found) / np.linalg.norm(wide) > 0.7
-    assert deconvolution.length(found) == pytest.approx(length, rel=0.5, abs=4)
+    assert psf.length(found) == pytest.approx(length, rel=0.5, abs=4)
 
 
 def test_a_long_shake_is_found() -> None:
@@ -157,6 +157,28 @@ def test_the_busiest_part(channels: int, dtype: type) -> None:
     assert small[deconvolution.busiest(small)].shape == small.shape
 
 
-def test_lenses_make_round_kernels() -> None:
-    assert deconvolution.roundness(disk_kernels(torch.tensor([4.0]), 25)[0].numpy()) > 0.99
-    assert max(deconvolution.roundness(shake(length, number)) for length, number in ((8, 0), (14, 1), (20, 2), (20, 4))) < 0.9
+def test_the_kernel_between_pictures_is_tidy() -> None:
+    kernel = np.pad(shake(14, 1), 5)
+    sharp = photograph()[RIM:-RIM, RIM:-RIM]
+    found = deconvolution.between(sharp, seen(photograph(), kernel[5:-5, 5:-5]))
+    assert found.shape == kernel.shape
+    assert found.sum() == pytest.approx(1, abs=1e-5)
+    assert np.abs(found - kernel).sum() < 0.5
+
+
+def test_sharp_pictures_are_sparse_and_rough_and_rings_make_them_less_sparse() -> None:
+    sharp = photograph()
+    soft = ndimage.gaussian_filter(sharp, (2, 2, 0))
+    rung = sharp + 0.05 * np.sin(np.arange(sharp.shape[1]) / 2)[:, None].astype(np.float32)
+    assert deconvolution.sparsity(sharp) < deconvolution.sparsity(soft)
+    assert deconvolution.sparsity(sharp) < deconvolution.sparsity(rung)
+    assert deconvolution.roughness(soft) < deconvolution.roughness(sharp) < deconvolution.roughness(rung)
+    assert deconvolution.sparsity(np.zeros((5, 5, 3), np.float32)) == 0
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_the_right_kernel_leaves_noise_alone(channels: int) -> None:
+    kernel, sharp = shake(14, 1), photograph(channels)
+    picture, clean = seen(sharp, kernel), sharp[RIM:-RIM, RIM:-RIM]
+    assert deconvolution.misfit(clean, kernel, picture) == pytest.approx(SIGMA, rel=0.05)
+    assert deconvolution.misfit(clean, kernel[::-1, ::-1], picture) > 2 * SIGMA

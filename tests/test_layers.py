@@ -14,7 +14,7 @@ FLOORS = {
     **dict.fromkeys(["image", "tiling", "metrics", "nn", "filters", "patches"], 0),
     **dict.fromkeys(["backbones", "masks", "estimate", "exemplar", "grain", "figures", "deconvolution"], 1),
     **dict.fromkeys(["networks", "losses", "degrade", "data", "kinds", "heads"], 2),
-    **dict.fromkeys(["weights", "runtime", "augment"], 3),
+    **dict.fromkeys(["weights", "runtime", "augment", "psf"], 3),
     **dict.fromkeys(["tasks", "training", "explain"], 4),
     **dict.fromkeys(["restorer", "compress"], 5),
     **dict.fromkeys(["batch", "functions"], 6),
@@ -65,7 +65,7 @@ SIDEWAYS = {
         "evaluation",
     ],
     "runtime": ["cache", "ensemble", "eager", "compiled"],
-    "tasks": ["denoise", "deblur", "crops", "inpaint"],
+    "tasks": ["denoise", "deblur", "deconvolve", "crops", "inpaint"],
     "compress": ["export"],
     "restore_cli": [
         "base",

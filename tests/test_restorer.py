@@ -289,25 +289,29 @@ def test_a_mask_for_each_picture_of_a_batch(small: Restorer) -> None:
 
 
 def test_what_blurred_a_picture_is_found_or_told(small: Restorer, monkeypatch: pytest.MonkeyPatch) -> None:
-    heard: list[bool] = []
+    heard: list[str] = []
     kernel = np.eye(3, dtype=np.float32) / 3
 
-    def find(pixels: np.ndarray, denoiser: Runtime, *, surely: bool, linear: bool) -> np.ndarray | None:
-        heard.append(surely)
-        return kernel if pixels.mean() > 100 else None
+    def find(pixels: np.ndarray, denoiser: Runtime, sharpener: Runtime | None, *, blur: str, linear: bool) -> np.ndarray | None:
+        heard.append(blur)
+        assert (sharpener is None) == (blur == "shake")
+        return kernel if pixels.mean() > 100 and blur != "any" else None
 
     monkeypatch.setattr(restorer, "find_kernel", find)
     undone = restorer.deconvolve(PHOTO, small.runtime("denoise"), kernel=kernel)
     np.testing.assert_array_equal(small.deblur(PHOTO), undone)
     np.testing.assert_array_equal(small.deblur(PHOTO, blur="shake"), undone)
-    np.testing.assert_array_equal(small.deblur(PHOTO // 4), small.deblur(PHOTO // 4, blur="lens"))
-    assert heard == [True, False, True]
+    np.testing.assert_array_equal(small.deblur(PHOTO // 4), small.deblur(PHOTO // 4, blur="any"))
+    assert heard == ["auto", "shake", "auto", "any"]
     np.testing.assert_array_equal(
         small.deblur(PHOTO // 4, kernel=kernel), restorer.deconvolve(PHOTO // 4, small.runtime("denoise"), kernel=kernel)
     )
     np.testing.assert_array_equal(small.deblur(PHOTO, width=2), small.deblur(PHOTO, width=2, blur="lens"))
-    assert len(heard) == 3
+    assert len(heard) == 4
     np.testing.assert_array_equal(small.find_kernel(PHOTO), kernel)
+    small.quality = "fast"
+    assert small.find_kernel(PHOTO) is None
+    np.testing.assert_array_equal(small.find_kernel(PHOTO, blur="shake"), kernel)
 
 
 def test_blur_is_told_in_one_way(small: Restorer) -> None:
@@ -315,7 +319,7 @@ def test_blur_is_told_in_one_way(small: Restorer) -> None:
     for hints in ({"width": 2, "kernel": kernel}, {"width": 2, "blur": "shake"}, {"kernel": kernel, "blur": "shake"}):
         with pytest.raises(ValueError, match="width, kernel and blur 'shake' are three ways to say what blurred the picture; expected one"):
             small.deblur(PHOTO, **hints)
-    with pytest.raises(ValueError, match="blur 'soft' is unknown; expected one of auto, lens, shake"):
+    with pytest.raises(ValueError, match="blur 'soft' is unknown; expected one of auto, lens, shake, any"):
         small.deblur(PHOTO, blur="soft")
     with pytest.raises(ValueError, match="a kernel is found in one picture, got 2"):
         small.find_kernel(torch.zeros(2, 3, 8, 8))

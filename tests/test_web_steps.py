@@ -14,12 +14,13 @@ from samples import hole, jpeg
 from scipy import ndimage
 from skimage import data
 
-from restore import estimate, weights
+from restore import estimate, psf, weights
 from restore.image import Picture, read
 from restore.restorer import NOISES, Restorer
 from restore.tasks import TASKS
 
 SHAKE = np.eye(7, dtype=np.float32) / 7
+LENS = psf.disk(2)
 
 
 def test_a_work_keeps_the_file_and_shows_a_proxy(photo: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -178,19 +179,19 @@ def test_the_network_is_offered_first_where_its_weight_is_there(there: bool, mon
 @pytest.mark.parametrize(
     ("width", "blur", "found", "asked", "said"),
     [
-        (None, "auto", None, [True, (None, "lens", None)], "Sharpened in "),
-        (None, "lens", SHAKE, [(None, "lens", None)], "Sharpened in "),
-        (1.5, "auto", SHAKE, [(1.5, "lens", None)], "Sharpened, blur of 1.5 pixels, in "),
-        (None, "auto", SHAKE, [True, (None, "auto", SHAKE)], "The camera shook by 8 pixels: undone in "),
-        (None, "shake", SHAKE, [False, (None, "auto", SHAKE)], "The camera shook by 8 pixels: undone in "),
+        (None, "auto", None, ["auto", (None, "any", None)], "Sharpened in "),
+        (1.5, "auto", SHAKE, [(1.5, "any", None)], "Sharpened, blur of 1.5 pixels, in "),
+        (None, "lens", LENS, ["lens", (None, "auto", LENS)], "The lens was out of focus by 8 pixels: undone in "),
+        (None, "auto", SHAKE, ["auto", (None, "auto", SHAKE)], "The camera shook by 8 pixels: undone in "),
+        (None, "shake", SHAKE, ["shake", (None, "auto", SHAKE)], "The camera shook by 8 pixels: undone in "),
     ],
 )
 def test_blur_is_found_unless_it_is_given(width, blur, found, asked, said, photo: Path) -> None:
     heard: list[object] = []
 
     class Listening:
-        def find_kernel(self, picture: Picture, *, surely: bool) -> np.ndarray | None:
-            heard.append(surely)
+        def find_kernel(self, picture: Picture, *, blur: str) -> np.ndarray | None:
+            heard.append(blur)
             return found
 
         def deblur(self, picture: Picture, *, width=None, blur="auto", kernel=None, progress=None) -> Picture:

@@ -36,11 +36,12 @@ if TYPE_CHECKING:
 
 
 class Blur(Enum):
-    """`restore.restorer.BLURS`, repeated for the same reason."""
+    """`restore.tasks.deconvolve.BLURS`, repeated for the same reason."""
 
     auto = "auto"
     lens = "lens"
     shake = "shake"
+    any = "any"
 
 
 class Noise(Enum):
@@ -156,7 +157,8 @@ def deblur(  # noqa: PLR0913 - one parameter for each option
         Blur,
         typer.Option(
             "--blur",
-            help="lens: a network sharpens. shake: the path of the camera is found and undone. auto: the second where it is sure to help.",
+            help="What made it: the spot of a lens out of focus, or the path of a camera that shook, is found and undone; auto: either. "
+            "Where that is not sure to help, and with any, a network sharpens, which is quick.",
         ),
     ] = Blur.auto,
     quality: Effort = Quality.default,
@@ -174,22 +176,20 @@ def deblur(  # noqa: PLR0913 - one parameter for each option
     """
     spread = read_strength("--width", width, MIN_WIDTH, MAX_WIDTH)
     if spread is not None and blur is Blur.shake:
-        raise WrongCall(f"--width {width} is for --blur lens; a shake's path is found")
+        raise WrongCall(f"--width {width} is for a lens; a shake's path is found")
     work, remarks = make_plan(photos, out, on_exists=on_exists), dict[Path | None, str]()
 
     def prepare() -> "Repair":
-        from restore.deconvolution import length
+        from restore.psf import in_words
 
         tasks = {"deblur": weights} if blur is not Blur.shake else {"deblur": weights, "denoise": ""}
         restorer = make_restorer(device, precision, runtime, tasks=tasks, quality=quality)
 
         def repair(picture: "Picture", job: "Job", progress: "Progress") -> "Picture":
-            kernel = None
-            if spread is None and blur is not Blur.lens:
-                kernel = restorer.find_kernel(picture, surely=blur is Blur.auto)
+            kernel = restorer.find_kernel(picture, blur=blur.value) if spread is None else None
             if kernel is None:
-                return restorer.deblur(picture, width=spread, blur="lens", progress=progress)
-            remarks[job.source] = f"the camera shook by {length(kernel):.0f} pixels"
+                return restorer.deblur(picture, width=spread, blur="any", progress=progress)
+            remarks[job.source] = in_words(kernel)
             return restorer.deblur(picture, kernel=kernel, progress=progress)
 
         return repair

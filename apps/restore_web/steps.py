@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 
 from restore import estimate, masks, weights
-from restore.deconvolution import length
 from restore.filters import classic
 from restore.filters.options import Row, apply, read_value
 from restore.image import read
+from restore.psf import in_words
 from restore.restorer import Restorer
 from restore.tasks import TASKS
 from restore.tasks.dejpeg import history_in_words, quality_for
@@ -32,7 +32,7 @@ MEASURE_JPEG = "As strong as needed"
 """What the page calls quality "auto"."""
 NOISES = {"auto": "As the photograph shows", "camera": "Of a camera or phone", "white": "White: even grain"}
 """Kind of noise -> what the page calls it."""
-BLURS = {"auto": "As the photograph shows", "shake": "The camera shook", "lens": "Out of focus"}
+BLURS = {"auto": "As the photograph shows", "shake": "The camera shook", "lens": "Out of focus", "any": "Any: quick, by a network alone"}
 """Cause of a blur -> what the page calls it."""
 EFFORTS = {"fast": "Fast", "default": "Default", "best": "Best (8 times slower)"}
 """Quality of a Restorer -> what the page calls it."""
@@ -201,15 +201,15 @@ def remove_blur(work: Work, *, restorer: Restorer, width: float | None, blur: st
         ImageError: The result cannot be saved.
         WeightsError: The network's weight cannot be used.
     """
-    start, kernel = time.perf_counter(), None
-    if width is None and blur != "lens":
-        kernel = restorer.find_kernel(work.picture, surely=blur == "auto")
+    start = time.perf_counter()
+    kernel = restorer.find_kernel(work.picture, blur=blur) if width is None else None
     if kernel is None:
-        result = restorer.deblur(work.picture, width=width, blur="lens", progress=progress)
+        result = restorer.deblur(work.picture, width=width, blur="any", progress=progress)
         done = f"Sharpened{'' if width is None else f', blur of {width:g} pixels,'}"
     else:
         result = restorer.deblur(work.picture, kernel=kernel, progress=progress)
-        done = f"The camera shook by {length(kernel):.0f} pixels: undone"
+        words = in_words(kernel)
+        done = f"{words[0].upper()}{words[1:]}: undone"
     return finished(work, result, f"{done} in {time.perf_counter() - start:.1f} s.")
 
 

@@ -11,7 +11,7 @@ from restore_web.tabs.base import Step, carry_out, effort_input, strength_inputs
 
 BLUR = "Sharpens what a lens out of focus or a shaken camera blurred, all over the photograph. Nothing needs to be painted."
 WIDTH = "Half the radius of the spot that a lens out of focus makes of a point; a fifth of the way that the camera moved."
-CAUSE = "The path of a camera that shook is found and undone, which takes some seconds; it needs no width."
+CAUSE = "The path of a camera that shook, or the spot of a lens out of focus, is found and undone, which takes some seconds."
 NARROWEST, WIDEST = 0.3, 4.0  # pixels
 
 
