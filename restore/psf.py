@@ -22,7 +22,7 @@ def disk(spread: float) -> np.ndarray:
     """What a round lens out of focus makes of a point; its radius is twice the standard deviation ``spread``, in pixels.
 
     >>> round(spread(disk(1.5)), 2), len(disk(1.5))
-    (1.53, 9)
+    (1.54, 9)
     """
     return disk_kernels(torch.tensor([2 * spread]), 2 * math.ceil(2 * spread + 0.5) + 1)[0].numpy()
 

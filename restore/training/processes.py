@@ -83,5 +83,6 @@ def together() -> Iterator[Processes]:
     distributed.init_process_group("cpu:gloo,cuda:nccl" if gpus else "gloo", timeout=timedelta(hours=2))
     try:
         yield Processes(distributed.get_rank(), count, device)
+        distributed.barrier()  # one that leaves while the first still validates and writes may be aborted
     finally:
         distributed.destroy_process_group()
