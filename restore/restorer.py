@@ -325,13 +325,13 @@ class Restorer:
             WeightsError: A network's weight is not there, or cannot be used.
         """
         check_blur(blur)
-        (picture, *others), _ = kinds.unpack(image)
-        if others:
-            raise ValueError(f"a kernel is found in one picture, got {1 + len(others)}")
-        if blur != "shake" and (self.quality == "fast" or not ("denoise" in self._named or self.weights["denoise"] in weights.entries())):
+        if len(pictures := kinds.unpack(image)[0]) > 1:
+            raise ValueError(f"a kernel is found in one picture, got {len(pictures)}")
+        able = self.quality != "fast" and ("denoise" in self._named or self.weights["denoise"] in weights.entries())
+        if blur == "any" or not (able or blur == "shake"):
             return None
-        sharpener = None if blur == "shake" else self.runtime("deblur", once=True)
-        return find_kernel(picture.pixels, self.runtime("denoise", once=True), sharpener, blur=blur, linear=picture.is_linear)
+        runtimes = [self.runtime(task, once=True) for task in (["denoise"] if blur == "shake" else ["denoise", "deblur"])]
+        return find_kernel(pictures[0].pixels, *runtimes, blur=blur, linear=pictures[0].is_linear)
 
     def filter(self, image: Kind, name: str, *, strength: float = 0.5, progress: Progress | None = None) -> Any:
         """Imitate a slow filter of ``restore.filters`` with one network; alpha stays as it was.

@@ -26,7 +26,7 @@ REACH, CORE = 64, 384
 """Pixels around a tile besides the kernel's that it is deconvolved with, and its largest side."""
 
 # How kernels are told from what only looks like one: chosen on train-006, as the constants of ``deconvolution``.
-ROUND, SLIM, NARROW = 0.965, 0.7, 0.85
+ROUND_FULL, SLIM, NARROW = 0.965, 0.7, 0.85
 """A lens's kernel is rounder than the first, the ratio of its axes above the second, its smaller one above the third in pixels."""
 WIDE, WIDE_ROUND = 2.5, 0.99
 """A kernel seen at half the size tells of lenses whose spread in pixels is above the first, and whose roundness is above the second."""
@@ -145,7 +145,7 @@ def _lens(
     small = small.reshape(*small.shape[:2], -1)
     full, half = deconvolution.between(sharp, seen), deconvolution.between(sharpen(small), small)
     (larger, smaller), width, wide = psf.spreads(full), psf.spread(full), 2 * psf.spread(half)
-    is_lens = psf.roundness(full) > ROUND and smaller > max(NARROW, SLIM * larger)
+    is_lens = psf.roundness(full) > ROUND_FULL and smaller > max(NARROW, SLIM * larger)
     is_wide = psf.roundness(half) > WIDE_ROUND and wide > WIDE
     if not (is_lens or is_wide):
         return False, None
