@@ -355,20 +355,21 @@ def _carry_out(
         check_target(job.target, picture)
     made = function(picture, job, lambda fraction: progress(job, fraction))
     result, beside = (made.picture, made.beside) if isinstance(made, Result) else (made, {})
-    with contextlib.ExitStack() as drafts:
+    is_copy = result is picture and (job.target is None or job.target.suffix.lower() in FORMATS[picture.format or ""].suffixes)
+    with contextlib.ExitStack() as drafts:  # the last in takes its place first: the output itself, which says that all is done, comes last
+        if job.target and not is_copy:
+            drafts.enter_context(drafted(result, job.target))
         for place, other in beside.items():
             place.parent.mkdir(parents=True, exist_ok=True)
             drafts.enter_context(drafted(other, place))
-        if result is picture and (job.target is None or job.target.suffix.lower() in FORMATS[picture.format or ""].suffixes):
-            del caught[:lost]  # a copy keeps what reading had to leave out
-            content = source.read_bytes() if isinstance(source, Path) else source.getvalue()
-            put(content, job.target) if job.target else _print(content)
-        elif job.target:
-            write(result, job.target)
-        else:
-            buffer = io.BytesIO()
-            write(result, buffer)
-            _print(buffer.getbuffer())
+    if is_copy:
+        del caught[:lost]  # a copy keeps what reading had to leave out
+        content = source.read_bytes() if isinstance(source, Path) else source.getvalue()
+        put(content, job.target) if job.target else _print(content)
+    elif not job.target:
+        buffer = io.BytesIO()
+        write(result, buffer)
+        _print(buffer.getbuffer())
 
 
 def _print(content: bytes | memoryview) -> None:

@@ -396,7 +396,7 @@ def test_what_stands_beside_an_output_is_written_with_it_or_not_at_all(folder, m
     def mark(picture, job, progress):
         return Result(picture.replace(pixels=255 - picture.pixels), {Path("mask.png"): picture})
 
-    monkeypatch.setattr(batch, "write", lambda *_: pytest.fail("the disk is full"))
+    monkeypatch.setattr(batch, "drafted", lambda *_: pytest.fail("the disk is full"))
     with pytest.raises(pytest.fail.Exception):
         list(run(plan(["a.png"], "b.png"), mark))
     assert Path("mask.png").read_bytes() == b"the last one"
@@ -409,3 +409,23 @@ def test_what_stands_beside_an_output_is_written_with_it_or_not_at_all(folder, m
     (outcome,) = run(plan(["a.png"], "c.png"), mark)
     assert outcome.reason == "mask.png: is a folder: expected a file name"
     assert sorted(os.listdir()) == ["a.png", "b.png", "mask.png"]
+
+
+def test_an_interrupted_output_does_not_count_as_done_before_what_stands_beside_it(folder, monkeypatch):
+    picture("a.png")
+    replace, moved = os.replace, []
+
+    def move(source, target):
+        if moved:
+            raise KeyboardInterrupt
+        moved.append(Path(target).name)
+        replace(source, target)
+
+    def mark(picture, job, progress):
+        return Result(picture.replace(pixels=255 - picture.pixels), {Path("mask.png"): picture})
+
+    monkeypatch.setattr(os, "replace", move)
+    with pytest.raises(KeyboardInterrupt):
+        list(run(plan(["a.png"], "b.png"), mark))
+    assert moved == ["mask.png"]
+    assert sorted(os.listdir()) == ["a.png", "mask.png"]

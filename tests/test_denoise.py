@@ -36,6 +36,11 @@ def stand_in(function, *, halo: int = 0, multiple_of: int = 1) -> SimpleNamespac
     return Run(halo=halo, multiple_of=multiple_of, min_size=multiple_of)
 
 
+def ramp(height: int, width: int) -> np.ndarray:
+    """A grey picture (H, W, 1) float32 without noise, from 0 to 1."""
+    return np.linspace(0, 1, height * width, dtype=np.float32).reshape(height, width, 1)
+
+
 brighten = stand_in(lambda image, level: image + np.float32(level))
 
 
@@ -62,7 +67,7 @@ def test_sigma_is_in_8_bit_units_whatever_the_depth(dtype: type) -> None:
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("channels", [1, 3])
 def test_what_the_network_leaves_stays(dtype: type, channels: int) -> None:
-    picture = random_picture((21, 34, channels), dtype)
+    picture = random_picture((21, 34, 3), dtype) if channels == 3 else (ramp(21, 34) * full_scale(dtype)).astype(dtype)
     result = denoise(picture, stand_in(lambda image, level: image), sigma=30, tile=8)
     if dtype == np.float32 and channels == 1:
         np.testing.assert_allclose(result, picture, atol=1e-6)
@@ -93,7 +98,7 @@ def test_three_equal_channels_are_grey() -> None:
 
 @pytest.mark.parametrize("channels", [1, 3])
 def test_linear_pictures_reach_the_network_encoded(channels: int) -> None:
-    picture = rng.uniform(0.1, 0.9, (6, 7, channels)).astype(np.float32)
+    picture = ramp(26, 27).repeat(channels, 2) ** np.float32([1, 2, 3][:channels])
     result = denoise(picture, brighten, sigma=10, linear=True)
     level = 10 / 255 * (np.sqrt(3) if channels == 1 else 1)
     np.testing.assert_allclose(result, to_linear(to_srgb(picture) + level), atol=1e-5)
@@ -147,17 +152,63 @@ def test_not_finite(channels: int) -> None:
 
 
 @pytest.mark.parametrize(("sigma", "gain"), [(15, 7.0), (25, 9.0), (50, 12.0)])
-@pytest.mark.parametrize("kind", ["float", "8-bit", "grey"])
-def test_shipped_network_gains(sigma: int, gain: float, kind: str) -> None:
-    clean = data.cat()[:192, 100:292]
-    if kind == "grey":
-        clean, gain = clean[..., 1:2], gain - 2
-    noisy = clean / 255 + np.random.default_rng(0).normal(0, sigma / 255, clean.shape)
-    noisy = np.round(255 * np.clip(noisy, 0, 1)).astype(np.uint8) if kind == "8-bit" else noisy.astype(np.float32)
-    result = denoise(noisy, Runtime(weights.load("denoise"), device="cpu"), sigma=sigma)
-    if kind != "8-bit":
-        clean = clean.astype(np.float32) / 255
+@pytest.mark.parametrize("kind", ["float", "8-bit", "grey", "grey, 8-bit", "shared, 8-bit", "sepia, 8-bit"])
+@pytest.mark.parametrize("told", [True, False])
+def test_shipped_network_gains(sigma: int, gain: float, kind: str, told: bool) -> None:
+    clean, draws, tone = data.cat()[:192, 100:292].astype(np.float32), np.random.default_rng(0), np.ones(3)
+    if kind not in ("float", "8-bit"):
+        gain -= 2  # such noise is one of three directions, stronger
+    if "grey" in kind or "sepia" in kind:
+        clean = clean[..., 1:2]
+    if "sepia" in kind:
+        tone = np.array([1, 0.89, 0.71])
+        clean = (clean * tone).astype(np.float32)
+    each_its_own = clean.shape[2] if kind in ("float", "8-bit") else 1
+    noisy = (clean + draws.normal(0, sigma, (*clean.shape[:2], each_its_own)) * tone[: clean.shape[2]]).astype(np.float32) / 255
+    if "8-bit" in kind:
+        noisy, clean = (np.round(255 * np.clip(x, 0, 1)).astype(np.uint8) for x in (noisy, clean / 255))
+    else:
+        clean = clean / 255
+    level = sigma * np.sqrt((tone**2).mean()) if told else None
+    result = denoise(noisy, Runtime(weights.load("denoise"), device="cpu"), sigma=level)
     assert psnr(result, clean) - psnr(noisy, clean) > gain
+
+
+def test_black_and_white_of_grey_pictures_are_not_dulled() -> None:
+    """Noise of 8 bits is cut at both, so its mean is not 0 there."""
+    clean = np.where(np.arange(160) < 80, 5.0, 250.0)[None, :, None].repeat(160, 0)
+    noisy = np.clip(np.round(clean + np.random.default_rng(0).normal(0, 40, clean.shape)), 0, 255).astype(np.uint8)
+    result = denoise(noisy, Runtime(weights.load("denoise"), device="cpu"), sigma=40).astype(float)
+    assert abs((result - clean)[:, 10:70].mean()) < 4
+    assert abs((result - clean)[:, 90:150].mean()) < 4
+    assert abs((noisy - clean)[:, :80].mean()) > 12
+
+
+def test_a_level_that_is_not_there_does_not_crush_black() -> None:
+    clean = (60 * ramp(128, 128)).astype(np.uint8)
+    runtime = Runtime(weights.load("denoise"), device="cpu")
+    beyond = denoise(clean / np.float32(255) - np.float32(0.001), runtime, sigma=50)  # no clipping can be undone in it
+    assert abs(denoise(clean, runtime, sigma=50).mean() - 255 * beyond.clip(0, 1).mean()) < 1
+
+
+def test_noise_of_colours_own_goes_beside_what_they_share() -> None:
+    clean, draws = data.cat()[:192, 100:292].astype(np.float32), np.random.default_rng(0)
+    noisy = ((clean + draws.normal(0, 20, (192, 192, 1)) + draws.normal(0, 8, clean.shape)) / 255).astype(np.float32)
+    seen: list[float] = []
+    result = denoise(noisy, Runtime(weights.load("denoise"), device="cpu"), progress=seen.append)
+    assert psnr(result, clean / np.float32(255)) - psnr(noisy, clean / np.float32(255)) > 6.5
+    assert seen == sorted(seen)
+    assert seen[-1] == 1
+
+
+def test_grey_noise_beyond_the_networks_range_reaches_it_at_less_contrast() -> None:
+    seen = []
+    picture = (0.5 + np.random.default_rng(1).normal(0, 60 / 255, (128, 128, 1))).astype(np.float32)
+    result = denoise(picture, stand_in(lambda image, level: (seen.append((image, level)), image)[1]), sigma=60)
+    ((image, level),) = seen
+    assert level == pytest.approx(75 / 255)
+    np.testing.assert_allclose(np.cov(image.reshape(-1, 3).T), np.eye(3) * level**2, atol=0.03 * level**2)
+    np.testing.assert_allclose(result, picture, atol=1e-6)
 
 
 @pytest.mark.parametrize("name", ["denoise", "denoise-fast"])

@@ -67,6 +67,7 @@ SIDEWAYS = {
     "runtime": ["cache", "ensemble", "eager", "compiled"],
     "tasks": ["denoise", "deblur", "deconvolve", "crops", "inpaint"],
     "compress": ["export"],
+    "estimate": ["base", "jpeg", "noise"],
     "restore_cli": [
         "base",
         "photos",

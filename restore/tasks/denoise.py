@@ -4,9 +4,10 @@ from collections.abc import Callable
 from numbers import Real
 
 import numpy as np
-from scipy.special import ndtri
+from scipy.special import ndtr, ndtri
 
-from restore.estimate import noise_level
+from restore import kinds
+from restore.estimate import noise_level, shared_noise
 from restore.image import from_float, to_float, to_linear, to_srgb
 from restore.runtime import Runtime
 from restore.tasks.base import apart, beside, run
@@ -14,8 +15,13 @@ from restore.tiling import tiled
 
 MAX_SIGMA = 75.0
 """The strongest noise that the networks are trained on, in 8-bit units."""
-COLOUR = np.array([[1, -1, 0], [1 / np.sqrt(3), 1 / np.sqrt(3), -2 / np.sqrt(3)]], np.float32) / np.float32(np.sqrt(2))
-"""Two unit vectors across the grey axis of RGB, as rows."""
+GREY = np.full(3, 1 / np.sqrt(3), np.float32)
+"""The grey axis of RGB."""
+LEAST = 1.0
+"""Noise of the channels' own beside what they share is removed from this level on, in 8-bit units."""
+_DEPTHS = np.linspace(0, 5, 501)
+_SEEN = _DEPTHS * ndtr(_DEPTHS) + np.exp(-(_DEPTHS**2) / 2) / np.sqrt(2 * np.pi)
+"""The mean of max(0, x + n) for x in ``_DEPTHS`` and normal noise n of deviation 1."""
 
 
 def denoise(
@@ -29,6 +35,9 @@ def denoise(
     progress: Callable[[float], None] | None = None,
 ) -> np.ndarray:
     """Remove noise, tile by tile; memory is input + output in their own depth + one tile (for a grey picture, that of a colour one).
+
+    Noise that the channels share, all of it as in grey pictures or most of it as in sepia ones (``restore.estimate.shared_noise``), is
+    removed first, then what each has of its own: networks for white noise take the former for content.
 
     Args:
         pixels: (H, W, 1) or (H, W, 3), uint8, uint16, or float32 nominally in [0, 1] (it may exceed that).
@@ -89,41 +98,82 @@ def _run_white(
     linear: bool,
     progress: Callable[[float], None] | None,
 ) -> np.ndarray:
-    """As ``base.run``, but that grey gets noise across the grey axis."""
-    grey = pixels.shape[2] == 1 or bool((pixels[..., :1] == pixels).all())
-    image = _with_colour_noise(pixels[..., :1]) if grey else pixels
-    level, channels = level * (3**0.5 if grey else 1), image.shape[2]
+    """As ``base.run``, but for noise that the channels share."""
+    if pixels.shape[2] == 1 or bool((pixels[..., :1] == pixels).all()):
+        found = 3**0.5 * noise_level(pixels, linear=linear) / 255
+        return _run_along(pixels, runtime, level * 3**0.5, GREY, found, tile=tile, linear=linear, progress=progress)
+    shared = shared_noise(pixels, linear=linear)
+    if shared is None:
+        return run(pixels, runtime, level, tile=tile, linear=linear, progress=progress)
+    own = np.minimum(level, shared.across / 255)
+    first, second = kinds.shares(progress, 2)
+    along = np.sqrt(3 * level**2 - 2 * own**2)
+    pixels = _run_along(pixels, runtime, along, shared.axis, shared.along / 255, tile=tile, linear=linear, progress=first)
+    if shared.across >= LEAST:
+        return run(pixels, runtime, own, tile=tile, linear=linear, progress=second)
+    if second:
+        second(1.0)
+    return pixels
+
+
+def _run_along(
+    pixels: np.ndarray,
+    runtime: Runtime,
+    level: float | np.ndarray,
+    axis: np.ndarray,
+    found: float,
+    *,
+    tile: int,
+    linear: bool,
+    progress: Callable[[float], None] | None,
+) -> np.ndarray:
+    """As ``base.run``, for noise along one axis of colour (3,), made white by noise across it that is not in the result.
+
+    Noise above ``MAX_SIGMA`` is removed at less contrast. Clipping to [0, 1] has made black brighter, and white darker, than they were; as
+    far as the picture has noise, of the level ``found``, that is undone.
+    """
+    stored, across = pixels[..., : 1 if axis is GREY else 3], np.linalg.svd(axis[None])[2][1:]  # (2, 3)
+    contrast = min(1.0, MAX_SIGMA / 255 / float(np.max(level)))
+    is_clipped = pixels.dtype != np.float32 or bool(pixels.min() >= 0 and pixels.max() <= 1)
 
     def clean(crop: np.ndarray) -> np.ndarray:
-        crop, given = apart(crop, channels, level)
-        x = to_float(crop[..., :1] if grey else crop)
+        crop, condition = apart(crop, stored.shape[2] + 2, level)
+        given = np.asarray(condition, np.float32)
+        x = to_float(crop[..., :-2])
         if not np.isfinite(x).all():
             raise ValueError("the picture holds a NaN or an infinity; expected finite numbers")
-        if linear:
-            x = to_srgb(x)
-        if grey:
-            x = x + np.asarray(given, np.float32) * (_normal(crop[..., 1:]) @ COLOUR)
-        y = runtime(x, given)  # (h, w, 3)
-        if grey:
-            y = np.repeat(y.mean(axis=2, keepdims=True), pixels.shape[2], axis=2)
+        x = (to_srgb(x) if linear else x) + np.zeros(3, np.float32)  # (h, w, 3)
+        noisy = x + given * (_normal(crop[..., -2:]) @ across)
+        y = runtime(contrast * noisy, contrast * given if given.ndim else float(contrast * given)) / contrast
+        y = x + ((y - x) @ axis)[..., None] * axis
+        y = (_unclipped(y, np.minimum(given, found) * np.abs(axis)) if is_clipped else y)[..., : pixels.shape[2]]
         return from_float(to_linear(y) if linear else y, crop.dtype)
 
-    image = beside(image, level)
+    image = beside(_with_noise(stored), level)
     return tiled(clean, image, tile=tile, halo=runtime.halo, multiple_of=runtime.multiple_of, min_size=runtime.min_size, progress=progress)
 
 
-def _with_colour_noise(grey: np.ndarray) -> np.ndarray:
-    """(H, W, 1) -> (H, W, 3) of the same type: beside the samples two channels of numbers that ``_normal`` turns into noise.
+def _unclipped(y: np.ndarray, sigma: np.ndarray) -> np.ndarray:
+    """What samples (h, w, 3) were whose means noise of a level (3,) or (h, w, 3), cut to [0, 1], has moved to ``y``."""
+    with np.errstate(divide="ignore", invalid="ignore"):  # without noise nothing moves
+        low, high = (
+            (np.where(z < _SEEN[-1], np.interp(z, _SEEN, _DEPTHS), z) * sigma).astype(np.float32) for z in (y / sigma, (1 - y) / sigma)
+        )
+    return np.where(np.asarray(sigma) == 0, y, np.where(y < 0.5, low, 1 - high))
 
-    A colour denoiser takes noise that is equal in all channels for content. Noise of variance s in grey has the variance 3 s along
-    the grey axis of colour; colour noise of the same variance 3 s across it makes it the noise that the network knows.
-    They lie beside the samples so that a pixel gets the same noise in every tile.
+
+def _with_noise(samples: np.ndarray) -> np.ndarray:
+    """(H, W, C) -> (H, W, C + 2) of the same type: beside the samples two channels of numbers that ``_normal`` turns into noise.
+
+    A network for white noise takes noise along one axis of colour for content. As strong noise across that axis makes it what the
+    network knows. In grey pictures noise of variance s has the variance 3 s along the grey axis. They lie beside the samples so that a
+    pixel gets the same noise in every tile.
     """
     rng = np.random.default_rng(0)
-    shape = (*grey.shape[:2], 2)
-    if grey.dtype == np.float32:
-        return np.concatenate([grey, rng.standard_normal(shape, np.float32)], 2)
-    return np.concatenate([grey, rng.integers(0, np.iinfo(grey.dtype).max, shape, grey.dtype, endpoint=True)], 2)
+    shape = (*samples.shape[:2], 2)
+    if samples.dtype == np.float32:
+        return np.concatenate([samples, rng.standard_normal(shape, np.float32)], 2)
+    return np.concatenate([samples, rng.integers(0, np.iinfo(samples.dtype).max, shape, samples.dtype, endpoint=True)], 2)
 
 
 def _normal(stored: np.ndarray) -> np.ndarray:

@@ -27,9 +27,12 @@ def lay_out(work: gr.State) -> Step:
 
 def measure_jpeg(work: Work | None, automatic: bool, quality: float) -> tuple[Any, ...]:
     """Say of which JPEG quality the photograph is."""
-    if work is None:
+    try:
+        found = jpeg_history(work.picture) if work else None
+    except ValueError:
+        found = None
+    if found is None:
         return measured("", quality, automatic=automatic)
-    found = jpeg_history(work.picture)
     words = f"JPEG quality {history_in_words(found)}" if found else "no traces of JPEG"
     return measured(f"This photograph: {words}", min(found, default=quality), automatic=automatic)
 
