@@ -49,8 +49,7 @@ class Restorer:
             folder of a training run: see ``restore.weights.find``.
         quality: "fast": the task's small weight instead of its default, where one is shipped, and no search for what blurred a picture.
             "best": the mean over a picture's eight turned and mirrored forms, in eight times the time, for the tasks whose ``ensemble``
-            is set; the others do what they always do. On held-out photographs it gained 0.08 to 0.10 dB over "default" in noise, 0.08
-            in JPEG files, 0.03 to 0.18 in blur. A weight that ``weights`` names is taken whatever the quality.
+            is set; the others do what they always do. A weight that ``weights`` names is taken whatever the quality.
 
     Raises:
         ValueError: A device, precision, runtime, tile, quality or task is unknown, not there or out of range.
@@ -123,7 +122,7 @@ class Restorer:
 
         Raises:
             TypeError: ``image`` or ``mask`` is no picture.
-            ValueError: The mask has another size or covers all of the picture; method, ``seed``, ``grow`` or ``feather`` is none of these.
+            ValueError: The mask has another size or, with its soft edge, leaves nothing; ``method``, ``seed``, ``grow``, ``feather``.
             ImageError: A file cannot be read, or a picture has a form that is not taken (also a ValueError).
             WeightsError: The network's weight cannot be used.
             MemoryError: The smallest crop does not fit.
@@ -137,6 +136,8 @@ class Restorer:
             if not feather:
                 return function(picture, hole, share)
             weights = masks.feather(hole, feather)
+            if (weights > 0).all() and not np.all(hole):
+                raise ValueError(f"the mask with its soft edge of {feather:g} pixels covers the whole picture; expected a smaller feather")
             filled = function(picture, weights > 0, share)
             return picture.replace(pixels=masks.blend(picture.pixels, filled.pixels, weights))
 
@@ -157,8 +158,7 @@ class Restorer:
 
         Args:
             image: As for ``inpaint``. A transparent picture gets an opaque border.
-            margins: Pixels to be added at the left, the top, the right, the bottom. A few per cent of the picture pass for real; from a
-                quarter on it is texture without things.
+            margins: Pixels to be added at the left, the top, the right, the bottom. From a quarter of the picture on it lacks things.
             method: As for ``inpaint``.
             texture: As for ``inpaint``.
             grain: As for ``inpaint``.
@@ -192,8 +192,7 @@ class Restorer:
         """Remove noise; alpha stays as it was.
 
         Args:
-            image: A path, a Picture, a PIL image, an array (H, W) or (H, W, C), or a tensor (C, H, W) or (N, C, H, W);
-                see ``restore.kinds.unpack``.
+            image: As for ``inpaint``.
             sigma: Standard deviation of the noise in 8-bit units, 0 to 75, whatever the depth; an array or tensor (H, W) of it, for all
                 pictures, where it varies; None: estimated, picture by picture.
             noise: "white": alike in all frequencies, as in tests and in pictures that were computed; "camera": formed by a camera or phone,
@@ -219,6 +218,10 @@ class Restorer:
         def clean(picture: Picture, share: Progress | None) -> Picture:
             camera = noise == "camera" or (may_tell and estimate.has_camera_noise(picture.pixels, linear=picture.is_linear))
             sigma = check_sigma(level, picture.shape)
+            if sigma is not None and not np.any(sigma):
+                if share:
+                    share(1.0)
+                return picture
             if sigma is None and not camera:
                 sigma = min(estimate.noise_level(picture.pixels, linear=picture.is_linear), MAX_SIGMA)
             exact = sigma is not None and bool(np.min(sigma) < FAINT)
@@ -233,8 +236,7 @@ class Restorer:
         A Picture of a JPEG file is written at quality 95 without chroma subsampling afterwards: its own tables would damage it anew.
 
         Args:
-            image: A path, a Picture, a PIL image, an array (H, W) or (H, W, C), or a tensor (C, H, W) or (N, C, H, W);
-                see ``restore.kinds.unpack``.
+            image: As for ``inpaint``.
             jpeg_quality: From 1 (strongest) to 100 on libjpeg's scale; "blind": as strongly as the network thinks; or "auto": as each
                 picture's history asks (``restore.estimate.jpeg_history``, ``tasks.dejpeg.quality_for``), and one without traces of JPEG, or
                 of qualities above ``tasks.dejpeg.FINEST``, comes back bit for bit.
@@ -277,8 +279,7 @@ class Restorer:
         """Sharpen what a lens out of focus or a shaking hand blurred; alpha stays as it was.
 
         Args:
-            image: A path, a Picture, a PIL image, an array (H, W) or (H, W, C), or a tensor (C, H, W) or (N, C, H, W);
-                see ``restore.kinds.unpack``.
+            image: As for ``inpaint``.
             width: Standard deviation of the blur's kernel in pixels, sqrt((var_x + var_y) / 2), 0.3 to 4: of a Gaussian its sigma, of a
                 disk half its radius, of a straight motion its length / sqrt(24), which the network is told; None: as each picture looks.
             blur: What made it, which is found (``find_kernel``) and undone with the denoiser: "lens": the spot of a lens out of focus;
@@ -337,8 +338,7 @@ class Restorer:
         """Imitate a slow filter of ``restore.filters`` with one network; alpha stays as it was.
 
         Args:
-            image: A path, a Picture, a PIL image, an array (H, W) or (H, W, C), or a tensor (C, H, W) or (N, C, H, W);
-                see ``restore.kinds.unpack``.
+            image: As for ``inpaint``.
             name: "bilateral", "non_local_means", "total_variation", "beauty", "smooth_l0" or "local_laplacian".
             strength: From 0 to 1, in the range that ``restore.networks.filtering.OPERATORS`` names.
             progress: Called with the fraction done, 0 to 1.

@@ -408,6 +408,21 @@ def test_the_network_for_the_noise(
     assert [name for _, name, *_ in ours._runtimes] == [expected]
 
 
+def test_no_noise_told_is_no_work() -> None:
+    picture, seen, ours = Picture.from_array(PHOTO), [], Restorer(device="cpu")
+    assert ours.denoise(picture, sigma=0, progress=seen.append) is picture
+    assert ours.denoise(picture, sigma=np.zeros(PHOTO.shape[:2])) is picture
+    assert seen == [1.0]
+    assert not ours._runtimes
+
+
+def test_a_soft_edge_that_leaves_nothing_is_said() -> None:
+    mask = np.zeros(PHOTO.shape[:2], bool)
+    mask[4] = True
+    with pytest.raises(ValueError, match="the mask with its soft edge of 300 pixels covers the whole picture; expected a smaller feather"):
+        Restorer(device="cpu").inpaint(PHOTO, mask, feather=300, method="telea")
+
+
 def test_a_weight_of_ones_own_is_for_all_noise(with_camera: Path) -> None:
     own = Restorer(device="cpu", weights={"denoise": "own"})
     for exact in (False, own._has_bf16):

@@ -36,7 +36,7 @@ def demo(
         raise WrongCall(f"output {out} is a file; expected a folder")
     there = [name for name in FILES if os.path.lexists(out / name)]
     if there and len(there) < len(FILES):
-        raise WrongCall(f"{out / there[0]} is there, and not from a demo; expected a new folder, or that of an earlier demo")
+        raise WrongCall(f"{out / there[0]} is there without the rest of a demo; expected a new folder, or that of an earlier demo")
     from skimage import data
 
     from restore.batch import describe

@@ -188,6 +188,8 @@ def deblur(  # noqa: PLR0913 - one parameter for each option
         def repair(picture: "Picture", job: "Job", progress: "Progress") -> "Picture":
             kernel = restorer.find_kernel(picture, blur=blur.value) if spread is None else None
             if kernel is None:
+                if spread is None and blur in (Blur.lens, Blur.shake):
+                    remarks[job.source] = f"no {blur.value} was found that is sure to be undone; a network sharpened it"
                 return restorer.deblur(picture, width=spread, blur="any", progress=progress)
             remarks[job.source] = in_words(kernel)
             return restorer.deblur(picture, kernel=kernel, progress=progress)
