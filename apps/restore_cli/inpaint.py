@@ -129,6 +129,8 @@ def inpaint(  # noqa: PLR0913 - one parameter for each option
     """
     if not mask and not expand:
         raise WrongCall("nothing says what to fill; expected --mask, --expand, or both")
+    if weights and method is not Method.learned:
+        raise WrongCall(f"--weights is for --method learned; {method.value} has none")
     margins = read_margins(expand)
     work = make_plan(photos, out, on_exists=on_exists, exclude=[*mask, layer] if layer else mask)
     layers = aim_layers(work, layer, mask, on_exists=on_exists)
