@@ -116,7 +116,17 @@ def shared_noise(pixels: np.ndarray, *, linear: bool = False) -> SharedNoise | N
     Raises:
         ValueError: As ``noise_level``.
     """
-    flat = _flattest(pixels, linear=linear)
+    axis = _shared_axis(_flattest(pixels, linear=linear))
+    patches = None if axis is None else _encoded(pixels, SIDES[1], linear=linear)
+    if axis is None or patches is None or patches.shape[1] == 1:
+        return None
+    reach = float(np.abs(axis).sum())
+    there = (np.tensordot(patches, axis, (1, 0))[:, None] - np.minimum(axis, 0).sum()) / reach  # 0 to 1 where they are
+    return SharedNoise(axis, reach * _level(there), _own_level(pixels, linear=linear))
+
+
+def _shared_axis(flat: np.ndarray | None) -> np.ndarray | None:
+    """The direction of colour (3,) along which flat blocks, as ``_flattest`` gives them, have noise that the channels share."""
     if flat is None or (flat == flat[:, :1]).all():
         return None
     middle, fine = (flat[..., band].transpose(0, 2, 1).reshape(-1, 3).astype(np.float64) for band in (MIDDLE, FINE))
@@ -125,12 +135,8 @@ def shared_noise(pixels: np.ndarray, *, linear: bool = False) -> SharedNoise | N
     _, other, coarse = np.sqrt(np.maximum(np.linalg.eigvalsh(middle.T @ middle / len(middle)), 0))
     if strongest <= max(SHARED_LEVEL, SHARED_TIMES * next_one, SHARED_FINE * coarse) or other >= SHARED_ALONE * coarse:
         return None
-    patches, axis = _encoded(pixels, SIDES[1], linear=linear), directions[:, -1].astype(np.float32)
-    if patches is None or patches.shape[1] == 1:
-        return None
-    axis, reach = axis * np.sign(axis.sum()), np.abs(axis).sum()
-    there = (np.tensordot(patches, axis, (1, 0))[:, None] - np.minimum(axis, 0).sum()) / reach  # 0 to 1 where they are
-    return SharedNoise(axis, float(reach) * _level(there), _own_level(pixels, linear=linear))
+    axis = directions[:, -1].astype(np.float32)
+    return axis if axis.sum() > 0 else -axis
 
 
 def _own_level(pixels: np.ndarray, *, linear: bool) -> float:
@@ -192,7 +198,7 @@ def has_camera_noise(pixels: np.ndarray, *, linear: bool = False) -> bool:
         ValueError: A float picture holds a NaN or an infinity where it is looked at.
     """
     flat = _flattest(pixels, linear=linear)
-    if flat is None or shared_noise(pixels, linear=linear):
+    if flat is None or _shared_axis(flat) is not None:
         return False
     colour = flat - flat.mean(1, keepdims=True)
     middle, fine = (1.5 * (colour[..., band] ** 2).mean() for band in (MIDDLE, FINE))  # what white noise has: its variance, in both
