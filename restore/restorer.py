@@ -122,7 +122,7 @@ class Restorer:
 
         Raises:
             TypeError: ``image`` or ``mask`` is no picture.
-            ValueError: The mask has another size or, with its soft edge, leaves nothing; ``method``, ``seed``, ``grow``, ``feather``.
+            ValueError: The mask has another size or covers, with its soft edge, all of the picture; another argument is out of range.
             ImageError: A file cannot be read, or a picture has a form that is not taken (also a ValueError).
             WeightsError: The network's weight cannot be used.
             MemoryError: The smallest crop does not fit.
