@@ -3,6 +3,7 @@
 import gc
 import hashlib
 import io
+import json
 import sys
 import warnings
 from collections.abc import Iterator
@@ -140,3 +141,17 @@ def photo(tmp_path: Path) -> Path:
     profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
     write(Picture(pixels=pixels, alpha=alpha, icc=profile, exif=metadata, dpi=(300, 300)), path)
     return path
+
+
+@pytest.fixture
+def untrained(tmp_path: Path) -> str:
+    """The weight file of a run whose network changes nothing."""
+    from restore import networks
+    from restore.training import engine
+
+    options = {"widths": [8, 8, 8], "down": [1, 1, 1], "up": [1, 1, 1]}
+    run = tmp_path / "run"
+    run.mkdir()
+    (run / "config.json").write_text(json.dumps({"network": "restoration", "options": options, "task": "denoise"}))
+    engine.export(run / "weights.safetensors", networks.build("restoration", options))
+    return str(run / "weights.safetensors")

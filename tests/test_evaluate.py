@@ -114,17 +114,6 @@ def test_inpainting_is_measured_in_the_hole(evaluate, tmp_path):
 
 
 @pytest.fixture
-def untrained(tmp_path):
-    """A run whose network changes nothing."""
-    options = {"widths": [8, 8, 8], "down": [1, 1, 1], "up": [1, 1, 1]}
-    run = tmp_path / "run"
-    run.mkdir()
-    (run / "config.json").write_text(json.dumps({"network": "restoration", "options": options, "task": "denoise"}))
-    engine.export(run / "weights.safetensors", networks.build("restoration", options))
-    return str(run / "weights.safetensors")
-
-
-@pytest.fixture
 def untrained_for(untrained):
     """The same for another task."""
 

@@ -10,9 +10,8 @@ from PIL import Image
 from test_holes import load
 from typer.testing import CliRunner
 
-from restore import Restorer, networks
+from restore import Restorer
 from restore.restorer import BF16_LOSS
-from restore.training import engine
 
 
 @pytest.fixture(scope="module")
@@ -35,21 +34,10 @@ def folder(tmp_path):
     return folder
 
 
-@pytest.fixture
-def idle(tmp_path):
-    """A run whose network changes nothing."""
-    options = {"widths": [8, 8, 8], "down": [1, 1, 1], "up": [1, 1, 1]}
-    run = tmp_path / "run"
-    run.mkdir()
-    (run / "config.json").write_text(json.dumps({"network": "restoration", "options": options, "task": "denoise"}))
-    engine.export(run / "weights.safetensors", networks.build("restoration", options))
-    return run / "weights.safetensors"
-
-
-def test_scores_come_as_the_card_names_them_beside_what_bf16_costs(app, idle, folder, tmp_path):
+def test_scores_come_as_the_card_names_them_beside_what_bf16_costs(app, untrained, folder, tmp_path):
     file = tmp_path / "scores.json"
     places = ["--kodak", str(folder), "--held-out", str(folder), "--count", "1", "--json", str(file)]
-    result = CliRunner().invoke(app, ["denoise", "--weight", str(idle), *places])
+    result = CliRunner().invoke(app, ["denoise", "--weight", untrained, *places])
     assert result.exit_code == 0, result.output
     scores = json.loads(file.read_text())
     assert scores["Kodak24, sigma 15, float: PSNR, dB"] == pytest.approx(24.75, abs=0.3)  # the input's own
