@@ -115,6 +115,20 @@ def shares(progress: Progress | None, number: int) -> list[Progress | None]:
     return [lambda done, i=i: progress((i + done) / number) for i in range(number)]  # type: ignore[misc]
 
 
+def halves(progress: Progress | None, first: float) -> tuple[Progress | None, Progress | None]:
+    """The progress of two steps, of which the first one takes the share ``first`` of the whole."""
+    if progress is None:
+        return None, None
+    return lambda done: progress(first * done), lambda done: progress(first + (1 - first) * done)
+
+
+def untouched(picture: Picture, progress: Progress | None) -> Picture:
+    """A picture that nothing is done to, which takes no time."""
+    if progress:
+        progress(1.0)
+    return picture
+
+
 def each(image: Kind, restore: Callable[[Picture, Progress | None], Picture], progress: Progress | None) -> Any:
     """What ``restore`` makes of all pictures of ``image``, as the same kind."""
     pictures, repack = unpack(image)

@@ -5,7 +5,6 @@ import functools
 import os
 import threading
 from collections.abc import Callable, Mapping
-from numbers import Integral
 from typing import Any
 
 import numpy as np
@@ -16,7 +15,7 @@ from restore.kinds import Kind, Level, Masks, Progress
 from restore.networks import Network
 from restore.runtime import PRECISIONS, Runtime, has_bf16, pick_engine
 from restore.tasks import TASKS
-from restore.tasks.deconvolve import check_blur, deconvolve, find_kernel
+from restore.tasks.deconvolve import check_blur, deconvolve, find_kernel, search_share
 from restore.tasks.dejpeg import quality_for
 from restore.tasks.denoise import MAX_SIGMA, check_sigma
 from restore.tasks.inpaint import Finish
@@ -47,9 +46,9 @@ class Restorer:
         tile: Largest side in pixels of what a network gets at once; it shrinks by itself when memory runs out.
         weights: Task -> a weight for it instead of its default: a name in ``restore.list_weights()``, or one of your own, such as the
             folder of a training run: see ``restore.weights.find``.
-        quality: "fast": the task's small weight instead of its default, where one is shipped, and no search for what blurred a picture.
-            "best": the mean over a picture's eight turned and mirrored forms, in eight times the time, for the tasks whose ``ensemble``
-            is set; the others do what they always do. A weight that ``weights`` names is taken whatever the quality.
+        quality: "fast": the task's small weight instead of its default, where one is shipped, and no search for a blur whose cause nobody
+            names. "best": the mean over a picture's eight turned and mirrored forms, in eight times the time, for the tasks whose
+            ``ensemble`` is set; the others do what they always do. A weight that ``weights`` names is taken whatever the quality.
 
     Raises:
         ValueError: A device, precision, runtime, tile, quality or task is unknown, not there or out of range.
@@ -182,8 +181,6 @@ class Restorer:
 
     def _filler(self, method: str, finish: Finish) -> Callable[[Picture, np.ndarray, Progress | None], Picture]:
         """What fills holes: (a picture, its mask, progress) -> the picture filled."""
-        if not (isinstance(finish.seed, Integral) and 0 <= finish.seed < 2**63):
-            raise ValueError(f"seed must be a whole number from 0 to 2 ** 63 - 1, got {finish.seed!r}")
         runtime = self.runtime("inpaint") if method == "learned" else None
         function = functools.partial(TASKS["inpaint"].function, runtime=runtime, method=method, tile=self.tile, finish=finish)
         return lambda picture, hole, share: picture.replace(pixels=function(picture.pixels, hole, linear=picture.is_linear, progress=share))
@@ -219,9 +216,7 @@ class Restorer:
             camera = noise == "camera" or (may_tell and estimate.has_camera_noise(picture.pixels, linear=picture.is_linear))
             sigma = check_sigma(level, picture.shape)
             if sigma is not None and not np.any(sigma):
-                if share:
-                    share(1.0)
-                return picture
+                return kinds.untouched(picture, share)
             if sigma is None and not camera:
                 sigma = min(estimate.noise_level(picture.pixels, linear=picture.is_linear), MAX_SIGMA)
             exact = sigma is not None and bool(np.min(sigma) < FAINT)
@@ -257,9 +252,7 @@ class Restorer:
         def clean(picture: Picture, share: Progress | None) -> Picture:
             told = quality_for(estimate.jpeg_history(picture)) if jpeg_quality == "auto" else jpeg_quality
             if told is None:
-                if share:
-                    share(1.0)
-                return picture
+                return kinds.untouched(picture, share)
             function, coding = functools.partial(TASKS["dejpeg"].function, jpeg_quality=told), picture.coding
             if isinstance(coding, JpegCoding):
                 coding = dataclasses.replace(coding, tables=(), sampling=0)
@@ -297,27 +290,31 @@ class Restorer:
             WeightsError: The network's weight is not there, or cannot be used.
             MemoryError: The smallest tile does not fit.
         """
-        check_blur(blur)
+        search = self.searches(blur) and kernel is None and width is None
         if (width is not None) + (kernel is not None) + (blur == "shake") > 1:
             raise ValueError("width, kernel and blur 'shake' are three ways to say what blurred the picture; expected one of them")
 
         def sharpen(picture: Picture, share: Progress | None) -> Picture:
-            path = self.find_kernel(picture, blur=blur) if kernel is None and width is None else kernel
+            path, rest = kernel, share
+            if search:
+                first, rest = kinds.halves(share, search_share(picture.pixels))
+                path = self.find_kernel(picture, blur=blur, progress=first)
             if path is None:
-                return self._restored(picture, functools.partial(TASKS["deblur"].function, width=width), self.runtime("deblur"), share)
-            return self._restored(picture, functools.partial(deconvolve, kernel=path), self.runtime("denoise", once=True), share)
+                return self._restored(picture, functools.partial(TASKS["deblur"].function, width=width), self.runtime("deblur"), rest)
+            return self._restored(picture, functools.partial(deconvolve, kernel=path), self.runtime("denoise", once=True), rest)
 
         return kinds.each(image, sharpen, progress)
 
-    def find_kernel(self, image: Kind, *, blur: str = "auto") -> np.ndarray | None:
+    def find_kernel(self, image: Kind, *, blur: str = "auto", progress: Progress | None = None) -> np.ndarray | None:
         """Find what blurred a picture, a lens or the path of a camera; ``deblur`` undoes it.
 
         Args:
             image: As for ``deblur``; one picture.
-            blur: As for ``deblur``; "auto" and "lens" take a kernel only where undoing it is sure to help, and none at quality "fast".
+            blur: As for ``deblur``; "auto" and "lens" take a kernel only where undoing it is sure to help, "auto" none at quality "fast".
+            progress: As for ``deblur``.
 
         Returns:
-            What the sharp picture was correlated with, (k, k) float32, its sum 1; None where none is found.
+            What the sharp picture was correlated with, (k, k) float32, its sum 1; None where none is found, and below 240 pixels a side.
 
         Raises:
             TypeError: ``image`` is no picture.
@@ -325,14 +322,18 @@ class Restorer:
             ImageError: A file cannot be read, or a picture has a form that is not taken (also a ValueError).
             WeightsError: A network's weight is not there, or cannot be used.
         """
-        check_blur(blur)
         if len(pictures := kinds.unpack(image)[0]) > 1:
             raise ValueError(f"a kernel is found in one picture, got {len(pictures)}")
-        able = self.quality != "fast" and ("denoise" in self._named or self.weights["denoise"] in weights.entries())
-        if blur == "any" or not (able or blur == "shake"):
+        if not self.searches(blur):
             return None
         runtimes = [self.runtime(task, once=True) for task in (["denoise"] if blur == "shake" else ["denoise", "deblur"])]
-        return find_kernel(pictures[0].pixels, *runtimes, blur=blur, linear=pictures[0].is_linear)
+        return find_kernel(pictures[0].pixels, *runtimes, blur=blur, linear=pictures[0].is_linear, progress=progress)
+
+    def searches(self, blur: str) -> bool:
+        """Tell whether ``find_kernel`` looks for one: where a cause is named, and for "auto" where there is time and a denoiser."""
+        check_blur(blur)
+        is_there = "denoise" in self._named or self.weights["denoise"] in weights.entries()
+        return blur in ("lens", "shake") or (blur == "auto" and self.quality != "fast" and is_there)
 
     def filter(self, image: Kind, name: str, *, strength: float = 0.5, progress: Progress | None = None) -> Any:
         """Imitate a slow filter of ``restore.filters`` with one network; alpha stays as it was.
@@ -377,9 +378,8 @@ class Restorer:
         if task not in TASKS:
             raise ValueError(f"task {task!r} is unknown; expected one of {', '.join(TASKS)}")
         name = TASKS[task].camera if camera and task not in self._named else self.weights[task]
-        exact = exact and self._has_bf16
         ensemble = self.quality == "best" and TASKS[task].ensemble and not once
-        key = task, name, exact, ensemble
+        key = task, name, exact and self._has_bf16, ensemble
         with self._lock:
             if key not in self._runtimes:
                 try:

@@ -44,7 +44,7 @@ def damaged(clean: Array, kernel: torch.Tensor, seed: int, crop: int) -> tuple[A
     """
     x = torch.from_numpy(image.to_float(clean)).permute(2, 0, 1)[None]  # (1, 3, H, W)
     blurred = centre(blur(x, kernel[None])[0].permute(1, 2, 0).numpy(), crop)
-    return np.ascontiguousarray(centre(clean, crop)), add_noise(blurred, NOISE, seed, clipped=True)
+    return np.ascontiguousarray(centre(clean, crop)), add_noise(blurred, NOISE, seed)
 
 
 def method(name: str, sigma: float | None, amount: float) -> Method:

@@ -67,7 +67,7 @@ def measured(picture: np.ndarray, kind: str, value: float | None, seed: int, las
         return quality_of_pixels(picture)
     if kind == "jpeg":
         return quality_of_pixels(codec.jpeg_array(picture, value))
-    return noise_level(add_noise(picture, value, seed, clipped=kind == "clipped"))
+    return noise_level(add_noise(picture, value, seed, kind))
 
 
 def row(kind: str, true: float | None, told: list[float | None]) -> dict[str, Any]:

@@ -29,7 +29,7 @@ import typer
 from contenders import DENOISERS, INPAINTERS, Array, Denoiser, Settings, label, networks, usable
 from estimates import estimates
 from PIL import Image
-from scores import add_noise, measure, names, numbers, pictures, report, save, summary, timed
+from scores import NOISES, add_noise, measure, names, numbers, pictures, report, save, summary, timed, toned
 
 from restore import Restorer, image, masks, metrics, weights
 from restore import data as datasets
@@ -72,7 +72,6 @@ def settings(
     context.obj = Settings(limit, features, device, precision, out, blind, best)
 
 
-NOISES = ("float", "clipped")
 FILES = ("grey", "colour", "double")
 KERNELS = benchmark_kernels()
 SECOND = 50  # quality of the second of two files
@@ -85,7 +84,9 @@ def denoise(
     weight: Weights = "",
     method: Methods = "",
     sigma: Annotated[str, typer.Option(help="Noise levels in 8-bit units, separated by commas.")] = "15,25,50",
-    noise: Annotated[str, typer.Option(help="float: as it is drawn; clipped: rounded and clipped to 8 bits.")] = "float",
+    noise: Annotated[
+        str, typer.Option(help="float: as it is drawn; clipped: in 8 bits; shared: and alike in all channels; sepia: of a toned print.")
+    ] = "float",
     data: Data = KODAK,
     crop: Crop = 500,
     json_file: Json = None,
@@ -100,8 +101,9 @@ def denoise(
         for level in levels:
             for name, function in contenders.items():
                 scores = []
-                for number, clean in pictures(data, crop, options.limit):
-                    noisy = add_noise(clean, level, number, clipped=kind == "clipped")
+                for number, photo in pictures(data, crop, options.limit):
+                    clean = toned(photo) if kind == "sepia" else photo
+                    noisy = add_noise(clean, level, number, kind)
                     restored, seconds = timed(partial(function, image.to_float(noisy) if name in DENOISERS else noisy, level))
                     restored = image.from_float(image.to_float(restored), np.uint8)
                     scores.append({**measure(clean, restored, options.features), "seconds": seconds})

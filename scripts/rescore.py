@@ -103,7 +103,7 @@ CALLS: dict[str, list[tuple[str, Callable[[list[Row]], dict[str, float]]]]] = {
 
 def noisy(restorer: Restorer, clean: Array, number: int) -> float:
     """PSNR of a picture (H, W, 3) uint8 with noise of level 15, below which noise is removed in fp32, when that is gone."""
-    return metrics.psnr(clean / 255, restorer.denoise(add_noise(clean, 15, number, clipped=False), sigma=15))
+    return metrics.psnr(clean / 255, restorer.denoise(add_noise(clean, 15, number, "float"), sigma=15))
 
 
 def compressed(restorer: Restorer, clean: Array, number: int) -> float:

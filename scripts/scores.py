@@ -12,6 +12,10 @@ import typer
 from restore import image, metrics
 
 Array = np.ndarray
+NOISES = ("float", "clipped", "shared", "sepia")
+"""What `add_noise` adds."""
+SEPIA = np.array([1.143, 1.017, 0.812], np.float32)
+"""The brown of a toned print; the mean of its squares is 1."""
 
 
 def timed(function: Callable[[], Array]) -> tuple[Array, float]:
@@ -54,11 +58,21 @@ def centre(pixels: Array, crop: int) -> Array:
     return pixels[top : top + height, left : left + width]
 
 
-def add_noise(clean: Array, sigma: float, seed: int, *, clipped: bool) -> Array:
-    """Add Gaussian noise: float32 that may leave [0, 1], or rounded and clipped to uint8; the same draw for both."""
-    noise = np.random.default_rng([seed, round(1000 * sigma)]).standard_normal(clean.shape, np.float32)
-    noisy = image.to_float(clean) + np.float32(sigma / 255) * noise
-    return image.from_float(noisy, np.uint8) if clipped else noisy
+def toned(clean: Array) -> Array:
+    """Turn a picture (H, W, 3) uint8 into a sepia print: its green in one brown."""
+    return image.from_float(image.to_float(clean[..., 1:2]) * SEPIA / SEPIA.max(), np.uint8)
+
+
+def add_noise(clean: Array, sigma: float, seed: int, kind: str = "clipped") -> Array:
+    """Add Gaussian noise of a kind in ``NOISES`` to a picture (H, W, 3) uint8.
+
+    "float" gives float32 that may leave [0, 1], all others uint8. "float" and "clipped" are the same draw; "shared" is one number for all
+    channels of a pixel, and so is "sepia", in its brown. The level ``sigma`` is the root mean square over the channels, in 8-bit units.
+    """
+    channels = clean.shape[2] if kind in ("float", "clipped") else 1
+    noise = np.random.default_rng([seed, round(1000 * sigma)]).standard_normal((*clean.shape[:2], channels), np.float32)
+    noisy = image.to_float(clean) + np.float32(sigma / 255) * noise * (SEPIA if kind == "sepia" else np.float32(1))
+    return noisy if kind == "float" else image.from_float(noisy, np.uint8)
 
 
 def measure(clean: Array, restored: Array, features: Path, mask: Array | None = None) -> dict[str, float | None]:

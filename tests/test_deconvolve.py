@@ -13,7 +13,7 @@ from restore.draws import Draws
 from restore.image import full_scale, to_linear, to_srgb
 from restore.metrics import psnr
 from restore.runtime import Runtime
-from restore.tasks.deconvolve import check_blur, deconvolve, find_kernel
+from restore.tasks.deconvolve import check_blur, deconvolve, find_kernel, search_share
 
 
 def stand_in(function) -> SimpleNamespace:
@@ -74,10 +74,27 @@ def test_blur_is_found_and_undone(cause: str, kind: str, denoiser: Runtime, shar
 def test_what_is_looked_for(denoiser: Runtime, sharpener: Runtime) -> None:
     clean = data.astronaut()[:256, 128:384]
     lens, shake = blurred(clean, psf.disk(2)), blurred(clean, SHAKE)
-    assert psf.spread(find_kernel(lens, denoiser, sharpener, blur="lens")) == pytest.approx(2, rel=0.06)
-    assert find_kernel(shake, denoiser, sharpener, blur="lens") is None
-    assert find_kernel(shake, denoiser, sharpener, blur="any") is None
-    assert find_kernel(clean, denoiser, blur="shake") is not None
+    moved: dict[str, list[float]] = {"lens": [], "shake": [], "any": []}
+
+    def find(picture: np.ndarray, blur: str) -> np.ndarray | None:
+        return find_kernel(picture, denoiser, None if blur == "shake" else sharpener, blur=blur, progress=moved[blur].append)
+
+    assert psf.spread(find(lens, "lens")) == pytest.approx(2, rel=0.06)
+    assert len(moved["lens"]) > 5
+    assert find(shake, "lens") is None
+    assert find(shake, "any") is None
+    assert find(clean, "shake") is not None
+    assert moved["any"] == [1]
+    assert moved["shake"] == [0.5, 1]
+    assert moved["lens"][-1] == 1
+    assert [*moved["lens"]][:7] == sorted([*moved["lens"]][:7])
+
+
+def test_the_share_of_the_search_falls_with_size() -> None:
+    shares = [search_share(np.zeros((side, side, 3), np.uint8)) for side in (300, 500, 4000)]
+    assert shares == sorted(shares, reverse=True)
+    assert shares[0] > 0.8
+    assert shares[-1] < 0.1
 
 
 @needs_networks

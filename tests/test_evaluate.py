@@ -81,11 +81,23 @@ def test_classical_denoisers_denoise(evaluate):
 
 def test_noise_is_seeded_and_the_same_for_both_kinds(script):
     clean = np.full((9, 9, 3), 250, np.uint8)
-    noisy = script.add_noise(clean, 50, 3, clipped=False)
+    noisy = script.add_noise(clean, 50, 3, "float")
     assert noisy.dtype == np.float32
     assert noisy.max() > 1
-    assert np.array_equal(script.add_noise(clean, 50, 3, clipped=True), np.rint(np.clip(noisy, 0, 1) * 255))
-    assert not np.array_equal(script.add_noise(clean, 50, 4, clipped=False), noisy)
+    assert np.array_equal(script.add_noise(clean, 50, 3), np.rint(np.clip(noisy, 0, 1) * 255))
+    assert not np.array_equal(script.add_noise(clean, 50, 4, "float"), noisy)
+
+
+@pytest.mark.parametrize("kind", ["shared", "sepia"])
+def test_noise_that_channels_share_is_told_from_what_it_lies_on(evaluate, script, kind):
+    clean = np.full((64, 64, 3), 120, np.uint8)
+    clean = script.toned(clean) if kind == "sepia" else clean
+    rest = script.add_noise(clean, 20, 1, kind) - clean.astype(float)
+    assert np.sqrt(np.square(rest).mean()) == pytest.approx(20, rel=0.03)
+    assert np.corrcoef(rest.reshape(-1, 3).T).min() > 0.999
+    assert (np.ptp(rest.std((0, 1))) > 5) == (kind == "sepia")
+    _, rows = evaluate("--blind", "denoise", "--weight", "denoise", "--method", "none", "--sigma", "25", "--noise", kind)
+    assert rows[1]["psnr"] > rows[0]["psnr"] + 5
 
 
 def test_centre_crops(script, folder):
@@ -361,7 +373,7 @@ def test_a_restoration_network_is_no_classifier(script, sides):
     [
         (["denoise"], "nothing to measure: give --weight or --method"),
         (["denoise", "--method", "median"], "'median' is unknown, expected some of none, bilateral, wavelet, nlm"),
-        (["denoise", "--method", "none", "--noise", "salt"], "'salt' is unknown, expected some of float, clipped"),
+        (["denoise", "--method", "none", "--noise", "salt"], "'salt' is unknown, expected some of float, clipped, shared, sepia"),
         (["denoise", "--method", "none", "--sigma", "15;25"], "'15;25' is not a list of numbers"),
         (["dejpeg", "--weight", "", "--files", "jpeg2000"], "'jpeg2000' is unknown, expected some of grey, colour, double"),
         (["dejpeg", "--weight", "", "--jpeg-quality", "best"], "'best' is not a list of numbers"),

@@ -54,6 +54,16 @@ def test_a_long_lopsided_kernel_does_not_ring_from_the_borders():
     assert error(restored[far] / 255, sharp[30:130, 30:130][far]) < 0.45 * error(blurred[far], sharp[30:130, 30:130][far])
 
 
+@pytest.mark.parametrize("shape", [(16, 20), (1, 1), (2, 40)])
+def test_a_kernel_wider_than_a_periodic_picture_goes_around_it(shape):
+    sharp = np.random.default_rng(0).random(shape).astype(np.float32)
+    row = np.ones((1, 21)) / 21
+    blurred = ndimage.correlate(np.tile(sharp, (3, 50)), row, mode="wrap")
+    expected = deblur.wiener(blurred, kernel=row, border="wrap")[: shape[0], : shape[1]]
+    given = deblur.wiener(blurred[: shape[0], : shape[1]], kernel=row, border="wrap")
+    np.testing.assert_allclose(given, expected, atol=1e-4)
+
+
 def test_against_scikit_image_far_from_borders():
     blurred = ndimage.correlate(scene(), LOPSIDED, mode="mirror")
     far = slice(24, -24), slice(24, -24)

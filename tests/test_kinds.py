@@ -241,3 +241,20 @@ def test_masks_of_all_kinds_follow_the_rules_of_files():
         assert np.argwhere(holes).tolist() == [[1, 2]]
     with pytest.raises(ValueError, match="no pixel above half of its range"):
         kinds.unpack_masks(Image.fromarray(np.eye(4, dtype=np.uint8)), [(4, 4)])
+
+
+def test_progress_of_two_steps() -> None:
+    seen: list[float] = []
+    first, second = kinds.halves(seen.append, 0.8)
+    for step, done in ((first, 0.5), (first, 1.0), (second, 0.5), (second, 1.0)):
+        step(done)
+    assert seen == pytest.approx([0.4, 0.8, 0.9, 1.0])
+    assert kinds.halves(None, 0.5) == (None, None)
+
+
+def test_a_picture_that_nothing_is_done_to() -> None:
+    seen: list[float] = []
+    picture = Picture.from_array(np.zeros((2, 2), np.uint8))
+    assert kinds.untouched(picture, seen.append) is picture
+    assert kinds.untouched(picture, None) is picture
+    assert seen == [1]

@@ -21,9 +21,11 @@ import restore
 from restore import Picture, Restorer, WeightsError, estimate, restorer, weights
 from restore.degrade.codec import double_jpeg_array
 from restore.image import ImageError, read, write
+from restore.kinds import Progress
 from restore.metrics import psnr
 from restore.runtime import Runtime
 from restore.tasks import TASKS
+from restore.tasks.deconvolve import search_share
 
 rng = np.random.default_rng(0)
 PHOTO = rng.integers(0, 256, (40, 50, 3), dtype=np.uint8)
@@ -292,9 +294,11 @@ def test_what_blurred_a_picture_is_found_or_told(small: Restorer, monkeypatch: p
     heard: list[str] = []
     kernel = np.eye(3, dtype=np.float32) / 3
 
-    def find(pixels: np.ndarray, denoiser: Runtime, sharpener: Runtime | None = None, *, blur: str, linear: bool) -> np.ndarray | None:
+    def find(pixels: np.ndarray, *runtimes: Runtime, blur: str, linear: bool, progress: Progress | None) -> np.ndarray | None:
         heard.append(blur)
-        assert (sharpener is None) == (blur == "shake")
+        if progress:
+            progress(1.0)
+        assert len(runtimes) == (1 if blur == "shake" else 2)
         return kernel if pixels.mean() > 100 and blur != "any" else None
 
     monkeypatch.setattr(restorer, "find_kernel", find)
@@ -312,6 +316,19 @@ def test_what_blurred_a_picture_is_found_or_told(small: Restorer, monkeypatch: p
     small.quality = "fast"
     assert small.find_kernel(PHOTO) is None
     np.testing.assert_array_equal(small.find_kernel(PHOTO, blur="shake"), kernel)
+    np.testing.assert_array_equal(small.find_kernel(PHOTO, blur="lens"), kernel)
+
+
+def test_progress_counts_the_search_for_a_kernel(small: Restorer, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[float] = []
+    monkeypatch.setattr(restorer, "find_kernel", lambda *_, progress, **__: progress(1.0))
+    small.deblur(PHOTO, progress=seen.append)
+    assert seen[0] == pytest.approx(search_share(PHOTO))
+    assert seen == sorted(seen)
+    assert seen[-1] == 1
+    seen.clear()
+    small.deblur(PHOTO, blur="any", progress=seen.append)
+    assert seen == [0, 1]  # one tile
 
 
 def test_blur_is_told_in_one_way(small: Restorer) -> None:

@@ -180,19 +180,24 @@ def deblur(  # noqa: PLR0913 - one parameter for each option
     work, remarks = make_plan(photos, out, on_exists=on_exists), dict[Path | None, str]()
 
     def prepare() -> "Repair":
+        from restore.kinds import halves
         from restore.psf import in_words
+        from restore.tasks.deconvolve import search_share
 
         tasks = {"deblur": weights} if blur is not Blur.shake else {"deblur": weights, "denoise": ""}
         restorer = make_restorer(device, precision, runtime, tasks=tasks, quality=quality)
 
         def repair(picture: "Picture", job: "Job", progress: "Progress") -> "Picture":
-            kernel = restorer.find_kernel(picture, blur=blur.value) if spread is None else None
-            if kernel is None:
-                if spread is None and blur in (Blur.lens, Blur.shake):
-                    remarks[job.source] = f"no {blur.value} was found that is sure to be undone; a network sharpened it"
+            if spread is not None or not restorer.searches(blur.value):
                 return restorer.deblur(picture, width=spread, blur="any", progress=progress)
+            search, rest = halves(progress, search_share(picture.pixels))
+            kernel = restorer.find_kernel(picture, blur=blur.value, progress=search)
+            if kernel is None:
+                if blur is not Blur.auto:
+                    remarks[job.source] = f"no {blur.value} was found that is sure to be undone; a network sharpened it"
+                return restorer.deblur(picture, blur="any", progress=rest)
             remarks[job.source] = in_words(kernel)
-            return restorer.deblur(picture, kernel=kernel, progress=progress)
+            return restorer.deblur(picture, kernel=kernel, progress=rest)
 
         return repair
 

@@ -22,6 +22,8 @@ LOUDEST = 8.0
 """In noise above this level, in 8-bit units, kernels are not sure."""
 FAINTEST, CAUTION = 3.2, 1.25
 """Noise is taken for this much at least, in 8-bit units, and for so many times what it is: a kernel that was found is never quite right."""
+SEARCH = 8
+"""To look for a kernel takes as long as to undo it in so many tiles of ``CORE`` pixels a side."""
 REACH, CORE = 64, 384
 """Pixels around a tile besides the kernel's that it is deconvolved with, and its largest side."""
 
@@ -58,7 +60,13 @@ def check_blur(blur: str) -> None:
 
 
 def find_kernel(
-    pixels: np.ndarray, denoiser: Runtime, sharpener: Runtime | None = None, *, blur: str = "auto", linear: bool = False
+    pixels: np.ndarray,
+    denoiser: Runtime,
+    sharpener: Runtime | None = None,
+    *,
+    blur: str = "auto",
+    linear: bool = False,
+    progress: Callable[[float], None] | None = None,
 ) -> np.ndarray | None:
     """Find what blurred all of a picture in the same way: a lens out of focus, or the path of a camera; see ``restore.deconvolution``.
 
@@ -72,12 +80,28 @@ def find_kernel(
         blur: "lens": a disk or a Gaussian; "shake": a path, whatever it does to the picture; "auto": either, where it is sure to help;
             "any": nothing.
         linear: The samples are proportional to light.
+        progress: Called with the fraction done, 0 to 1.
 
     Returns:
-        A kernel (k, k) float32, of what a sharp picture was correlated with; None where there is none.
+        A kernel (k, k) float32, of what a sharp picture was correlated with; None where there is none, and in pictures of less than
+        ``deconvolution.LEAST`` pixels a side.
     """
-    if blur == "any":
-        return None
+    move = progress or (lambda _: None)
+    kernel = None if blur == "any" else _searched(pixels, denoiser, sharpener, blur, linear=linear, move=move)
+    move(1.0)
+    return kernel
+
+
+def search_share(pixels: np.ndarray) -> float:
+    """The part of the time that looking for a picture's kernel takes, and not undoing it, 0 to 1."""
+    tiles = math.prod(math.ceil(side / CORE) for side in pixels.shape[:2])
+    return SEARCH / (SEARCH + tiles)
+
+
+def _searched(
+    pixels: np.ndarray, denoiser: Runtime, sharpener: Runtime | None, blur: str, *, linear: bool, move: Callable[[float], None]
+) -> np.ndarray | None:
+    """The kernel of a picture, where there is one."""
     seen = to_float(pixels[deconvolution.busiest(pixels)])
     seen = to_srgb(seen) if linear else seen
     if not np.isfinite(seen).all():
@@ -85,11 +109,12 @@ def find_kernel(
     clean, noise = _cleaner(denoiser), noise_level(pixels, linear=linear)
     if sharpener is None or blur == "shake":
         kernel = deconvolution.find(_grey(seen))
+        move(0.5)
         return None if kernel is None else deconvolution.improve(seen, kernel, clean, sigma=_told(noise))
     if noise > LOUDEST or min(seen.shape[:2]) < deconvolution.LEAST or not np.ptp(seen) > 0:
         return None
-    is_lens, kernel = _lens(seen, lambda x: deblur(x, sharpener), clean, noise)
-    return _shake(seen, clean, noise) if kernel is None and not is_lens and blur == "auto" else kernel
+    is_lens, kernel = _lens(seen, lambda x: deblur(x, sharpener), clean, noise, move)
+    return _shake(seen, clean, noise, move) if kernel is None and not is_lens and blur == "auto" else kernel
 
 
 def deconvolve(
@@ -134,7 +159,11 @@ def deconvolve(
 
 
 def _lens(
-    seen: np.ndarray, sharpen: Callable[[np.ndarray], np.ndarray], clean: deconvolution.Clean, noise: float
+    seen: np.ndarray,
+    sharpen: Callable[[np.ndarray], np.ndarray],
+    clean: deconvolution.Clean,
+    noise: float,
+    move: Callable[[float], None],
 ) -> tuple[bool, np.ndarray | None]:
     """Tell whether a lens blurred a picture, and the kernel where that makes it sharper than the network does.
 
@@ -147,6 +176,7 @@ def _lens(
     (larger, smaller), width, wide = psf.spreads(full), psf.spread(full), 2 * psf.spread(half)
     is_lens = psf.roundness(full) > ROUND_FULL and smaller > max(NARROW, SLIM * larger)
     is_wide = psf.roundness(half) > WIDE_ROUND and wide > WIDE
+    move(0.1)
     if not (is_lens or is_wide):
         return False, None
     is_disk, is_small = psf.is_disk(half if is_wide else full), width < ALIKE and not is_wide
@@ -156,10 +186,18 @@ def _lens(
     if not pairs:
         return is_lens, None
     roughest = math.inf if is_wide else ROUGHER * deconvolution.roughness(sharp)
-    tried = [_tried(seen, make, value, clean, noise) for make, value in pairs]
+    tried, count = list[_Try](), len(pairs) + 2 * len(NEARER)
+
+    def attempt(make: Callable[[float], np.ndarray], value: float) -> None:
+        tried.append(_tried(seen, make, value, clean, noise))
+        move(0.1 + 0.9 * len(tried) / count)
+
+    for make, value in pairs:
+        attempt(make, value)
     for factor in NEARER:
         best = _best(tried, roughest)
-        tried += [_tried(seen, best.make, value, clean, noise) for value in (best.width * factor, best.width / factor)]
+        for value in (best.width * factor, best.width / factor):
+            attempt(best.make, value)
     best = _best(tried, roughest)
     is_explained, is_sparse = best.misfit < _most_misfit(noise), best.sparsity < SPARSE * deconvolution.sparsity(sharp)
     return is_lens, best.make(best.width) if is_explained and is_sparse and best.roughness <= roughest else None
@@ -191,12 +229,14 @@ def _best(tried: list[_Try], roughest: float) -> _Try:
     return min((one for one in smooth if one.misfit <= SPARE * least), key=lambda one: one.sparsity)
 
 
-def _shake(seen: np.ndarray, clean: deconvolution.Clean, noise: float) -> np.ndarray | None:
+def _shake(seen: np.ndarray, clean: deconvolution.Clean, noise: float, move: Callable[[float], None]) -> np.ndarray | None:
     """The path of a camera, where it is one: thin, and with a picture that explains what is seen and does not ring."""
     kernel = deconvolution.find(_grey(seen))
+    move(0.5)
     if kernel is None or psf.roundness(kernel) > psf.ROUND:
         return None
     kernel = deconvolution.improve(seen, kernel, clean, sigma=_told(noise))
+    move(0.8)
     if psf.thickness(kernel) > THICKEST:
         return None
     sharp = deconvolution.deconvolve(seen, kernel, clean, sigma=_told(noise))

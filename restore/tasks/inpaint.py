@@ -4,8 +4,9 @@ The cost follows the holes and not the picture: crops are cut from the picture's
 """
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import partial
-from typing import NamedTuple
+from numbers import Integral
 
 import cv2
 import numpy as np
@@ -37,18 +38,26 @@ Fill = Callable[[np.ndarray, np.ndarray], np.ndarray]
 """(window (h, w, C) float32, its holes (h, w) bool) -> the window with its holes filled."""
 
 
-class Finish(NamedTuple):
+@dataclass(frozen=True)
+class Finish:
     """What the fill of a network gets in the end.
 
     Attributes:
         texture: Wide holes get texture of the picture itself (``restore.exemplar``).
         grain: All get grain like that of the picture (``restore.grain``).
-        seed: Same seed, same texture and grain.
+        seed: Same seed, same texture and grain; from 0 to 2 ** 63 - 1.
+
+    Raises:
+        ValueError: ``seed`` is none.
     """
 
     texture: bool = True
     grain: bool = True
     seed: int = 0
+
+    def __post_init__(self) -> None:
+        if not (isinstance(self.seed, Integral) and 0 <= self.seed < 2**63):
+            raise ValueError(f"seed must be a whole number from 0 to 2 ** 63 - 1, got {self.seed!r}")
 
 
 FINISH = Finish()

@@ -9,7 +9,6 @@ from typing import Any, NamedTuple
 
 import gradio as gr
 from gradio.blocks import Block
-from gradio.components import Component
 
 from restore.image import SUFFIXES, ImageError, ImageWarning
 from restore.weights import WeightsError
@@ -110,7 +109,9 @@ def show_repaired(work: Work) -> tuple[Any, ...]:
     return work, gr.Tabs(selected="compare"), pair, work.said, gr.Column(visible=True), str(work.file), *others
 
 
-def strength_inputs(tick: str, *, label: str, range: tuple[float, float, float], step: float, info: str | None = None) -> list[Component]:
+def strength_inputs(
+    tick: str, *, label: str, range: tuple[float, float, float], step: float, info: str | None = None
+) -> tuple[gr.Checkbox, gr.Slider]:
     """Lay out a strength that is measured or set: from `range[0]` to `range[1]`, at first `range[2]`.
 
     Returns:
@@ -119,7 +120,7 @@ def strength_inputs(tick: str, *, label: str, range: tuple[float, float, float],
     automatic = gr.Checkbox(True, label=tick)
     strength = gr.Slider(*range, step=step, label=label, info=info, visible=False)
     automatic.change(lambda on: gr.Slider(visible=not on), automatic, strength, queue=False, api_visibility="private")
-    return [automatic, strength]
+    return automatic, strength
 
 
 def measured(found: str, value: float, *, automatic: bool) -> tuple[gr.Checkbox, Any]:

@@ -22,6 +22,8 @@ def lay_out(work: gr.State) -> Step:
         "As strong as needed", label="Width of the blur in pixels", range=(NARROWEST, WIDEST, 1.5), step=0.1, info=WIDTH
     )
     blur = gr.Dropdown([(words, name) for name, words in steps.BLURS.items()], value="auto", label="Cause", info=CAUSE)
+    automatic, _ = inputs
+    automatic.change(lambda on: gr.Dropdown(visible=on), automatic, blur, queue=False, api_visibility="private")
     effort = effort_input("deblur")
     return Step(gr.Button("Sharpen", variant="primary"), remove_blur, [work, *inputs, blur, effort])
 

@@ -47,10 +47,16 @@ def wiener(
 
     check_border(border)
     unit = to_float(pixels)
-    planes = np.atleast_3d(unit if border == "wrap" else periodic(unit, blur, border))
+    planes = np.atleast_3d(tile(unit, blur) if border == "wrap" else periodic(unit, blur, border))
     turned = blur[::-1, ::-1].astype(np.float32)  # scikit-image convolves
     sharp = np.dstack([deconvolve(planes[..., i], turned, balance, clip=False) for i in range(planes.shape[2])])
     return give(from_float(sharp[: unit.shape[0], : unit.shape[1]].reshape(unit.shape), pixels.dtype))
+
+
+def tile(unit: np.ndarray, blur: np.ndarray) -> np.ndarray:
+    """Repeat a periodic picture (H, W) or (H, W, C) until no side is shorter than the kernel's, nor than scikit-image's Laplacian."""
+    times = [-(-max(taps, 3) // side) for taps, side in zip(blur.shape, unit.shape, strict=False)]
+    return np.tile(unit, (*times, 1)[: unit.ndim])
 
 
 def periodic(unit: np.ndarray, blur: np.ndarray, border: str) -> np.ndarray:
