@@ -108,6 +108,18 @@ def unpack_level(level: Level) -> float | np.ndarray | None:
     return level.detach().float().cpu().numpy() if _is_tensor(level) else cast("float | np.ndarray | None", level)
 
 
+def only(image: Kind, what: str) -> Picture:
+    """The one picture of ``image``, in which ``what`` is looked for.
+
+    Raises:
+        ValueError: It is more than one; else as ``unpack``.
+    """
+    pictures, _ = unpack(image)
+    if len(pictures) > 1:
+        raise ValueError(f"{what} is found in one picture, got {len(pictures)}")
+    return pictures[0]
+
+
 def shares(progress: Progress | None, number: int) -> list[Progress | None]:
     """The progress of each of ``number`` pictures, as its share of the whole."""
     if progress is None:
@@ -148,8 +160,8 @@ def _unpack_pil(image: Image.Image) -> tuple[list[Picture], Callable[[Pictures],
     coding = JpegCoding(tuple(tuple(table) for _, table in sorted(tables.items()))) if tables else None
     image = ImageOps.exif_transpose(image)
     info = dict(image.info)
-    if image.mode == "P" and image.has_transparency_data:
-        mode = "RGBA"
+    if image.mode in ("1", "L", "P", "RGB") and image.has_transparency_data:
+        mode = "LA" if image.mode in ("1", "L") else "RGBA"
         info.pop("transparency", None)
     picture = Picture.from_array(np.asarray(image if image.mode == mode else image.convert(mode)))
     picture = dataclasses.replace(picture, icc=info.get("icc_profile"), coding=coding)

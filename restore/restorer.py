@@ -2,9 +2,7 @@
 
 import dataclasses
 import functools
-import os
-import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -12,27 +10,23 @@ import numpy as np
 from restore import estimate, kinds, masks, weights
 from restore.image import JpegCoding, Picture
 from restore.kinds import Kind, Level, Masks, Progress
-from restore.networks import Network
-from restore.runtime import PRECISIONS, Runtime, has_bf16, pick_engine
+from restore.loaded import Loaded
+from restore.runtime import Runtime
 from restore.tasks import TASKS
 from restore.tasks.deconvolve import check_blur, deconvolve, find_kernel, search_share
 from restore.tasks.dejpeg import quality_for
 from restore.tasks.denoise import MAX_SIGMA, check_sigma
 from restore.tasks.inpaint import Finish
 
-BF16_LOSS = "loss in bf16: PSNR, dB"
-"""The score of a weight's manifest that says what bfloat16 costs: the mean over pictures, at the setting where it costs most."""
-QUALITIES = ("fast", "default", "best")
-"""What ``Restorer`` takes as its quality."""
 NOISES = ("auto", "white", "camera")
 """What ``Restorer.denoise`` takes as its noise."""
-ALLOWED = 0.02
-"""What it may cost where the precision is "auto"."""
 FAINT = 15.0
-"""Noise under this level, in 8-bit units, is removed in fp32 then: the loss of denoisers is measured from here on, and larger below."""
+"""Noise under this level, in 8-bit units, is removed in fp32 where the precision is "auto": the loss of denoisers is larger there."""
+FAINTEST = 0.5
+"""Noise that is estimated under this level counts as none in pictures of 8 bits: to round to those makes more than half of it."""
 
 
-class Restorer:
+class Restorer(Loaded):
     """Restores pictures, with networks that are loaded at their first use and kept.
 
     Calling it from several threads at once is safe.
@@ -59,34 +53,6 @@ class Restorer:
     >>> int(restorer.inpaint(picture, mask, method="telea").max())
     7
     """
-
-    def __init__(
-        self,
-        *,
-        device: str = "auto",
-        precision: str = "auto",
-        runtime: str = "auto",
-        tile: int = 512,
-        weights: Mapping[str, str | os.PathLike[str]] | None = None,
-        quality: str = "default",
-    ) -> None:
-        engine, self.device = pick_engine(runtime, device)
-        if precision not in ("auto", *PRECISIONS):
-            raise ValueError(f"precision {precision!r} is unknown; expected one of auto, {', '.join(PRECISIONS)}")
-        self.precision, self._wanted, self._has_bf16 = precision, runtime, precision == "auto" and has_bf16(engine)
-        if quality not in QUALITIES:
-            raise ValueError(f"quality {quality!r} is unknown; expected one of {', '.join(QUALITIES)}")
-        if tile < 64:
-            raise ValueError(f"tile must be at least 64 pixels, got {tile}")
-        for task in weights or {}:
-            if task not in TASKS:
-                raise ValueError(f"task {task!r} is unknown; expected one of {', '.join(TASKS)}")
-        self.tile, self.quality = tile, quality
-        usual = {name: task.fast if quality == "fast" and task.fast else task.weight for name, task in TASKS.items()}
-        self.weights = {name: str(weight) for name, weight in {**usual, **(weights or {})}.items()}
-        self._named = set(weights or {})
-        self._runtimes: dict[tuple[str, str, bool, bool], Runtime] = {}
-        self._lock = threading.Lock()
 
     def inpaint(  # noqa: PLR0913 - all that people choose about a fill
         self,
@@ -210,20 +176,46 @@ class Restorer:
         if noise not in NOISES:
             raise ValueError(f"noise {noise!r} is unknown; expected one of {', '.join(NOISES)}")
         level = kinds.unpack_level(sigma)
-        may_tell = noise == "auto" and TASKS["denoise"].camera in weights.entries() and "denoise" not in self._named
 
         def clean(picture: Picture, share: Progress | None) -> Picture:
-            camera = noise == "camera" or (may_tell and estimate.has_camera_noise(picture.pixels, linear=picture.is_linear))
             sigma = check_sigma(level, picture.shape)
             if sigma is not None and not np.any(sigma):
                 return kinds.untouched(picture, share)
-            if sigma is None and not camera:
-                sigma = min(estimate.noise_level(picture.pixels, linear=picture.is_linear), MAX_SIGMA)
+            camera = self._is_camera(picture, noise)
+            if sigma is None and not camera and not (sigma := _level(picture)):
+                return kinds.untouched(picture, share)
             exact = sigma is not None and bool(np.min(sigma) < FAINT)
             function = functools.partial(TASKS["denoise"].function, sigma=sigma, camera=camera)
             return self._restored(picture, function, self.runtime("denoise", camera=camera, exact=exact), share)
 
         return kinds.each(image, clean, progress)
+
+    def find_noise(self, image: Kind, *, noise: str = "auto") -> float | None:
+        """Find what noise a picture has; ``denoise`` removes it.
+
+        Args:
+            image: As for ``denoise``; one picture.
+            noise: As for ``denoise``.
+
+        Returns:
+            The level of white noise in 8-bit units, 0 to 75, that ``denoise`` takes where none is told; 0: there is none. None for the
+            noise of a camera, whose strength its network sees for itself.
+
+        Raises:
+            TypeError: ``image`` is no picture.
+            ValueError: It is more than one, or holds a NaN or an infinity, or ``noise`` is unknown.
+            ImageError: A file cannot be read, or a picture has a form that is not taken (also a ValueError).
+        """
+        if noise not in NOISES:
+            raise ValueError(f"noise {noise!r} is unknown; expected one of {', '.join(NOISES)}")
+        picture = kinds.only(image, "noise")
+        return None if self._is_camera(picture, noise) else _level(picture)
+
+    def _is_camera(self, picture: Picture, noise: str) -> bool:
+        """Tell whether the network for cameras is the one for a picture."""
+        may_tell = TASKS["denoise"].camera in weights.entries() and "denoise" not in self._named
+        is_asked = noise == "auto" and may_tell
+        return noise == "camera" or (is_asked and estimate.has_camera_noise(picture.pixels, linear=picture.is_linear))
 
     def dejpeg(self, image: Kind, *, jpeg_quality: int | str = "auto", progress: Progress | None = None) -> Any:
         """Remove what JPEG left: blocks, rings, blotches of colour; alpha stays as it was.
@@ -247,6 +239,8 @@ class Restorer:
             WeightsError: The network's weight is not there, or cannot be used.
             MemoryError: The smallest tile does not fit.
         """
+        if jpeg_quality is None:
+            raise ValueError("jpeg_quality is None; expected 1 to 100, 'blind' or 'auto'")
         runtime = self.runtime("dejpeg")
 
         def clean(picture: Picture, share: Progress | None) -> Picture:
@@ -322,12 +316,12 @@ class Restorer:
             ImageError: A file cannot be read, or a picture has a form that is not taken (also a ValueError).
             WeightsError: A network's weight is not there, or cannot be used.
         """
-        if len(pictures := kinds.unpack(image)[0]) > 1:
-            raise ValueError(f"a kernel is found in one picture, got {len(pictures)}")
+        picture = kinds.only(image, "a kernel")
         if not self.searches(blur):
+            kinds.untouched(picture, progress)
             return None
         runtimes = [self.runtime(task, once=True) for task in (["denoise"] if blur == "shake" else ["denoise", "deblur"])]
-        return find_kernel(pictures[0].pixels, *runtimes, blur=blur, linear=pictures[0].is_linear, progress=progress)
+        return find_kernel(picture.pixels, *runtimes, blur=blur, linear=picture.is_linear, progress=progress)
 
     def searches(self, blur: str) -> bool:
         """Tell whether ``find_kernel`` looks for one: where a cause is named, and for "auto" where there is time and a denoiser."""
@@ -362,39 +356,8 @@ class Restorer:
         pixels = function(picture.pixels, runtime=runtime, linear=picture.is_linear, tile=self.tile, progress=share)
         return picture.replace(pixels=pixels)
 
-    def runtime(self, task: str, *, camera: bool = False, exact: bool = False, once: bool = False) -> Runtime:
-        """The network of a task, ready to run; loaded once.
 
-        Args:
-            task: A key of ``restore.tasks.TASKS``.
-            camera: Its network for what cameras write, unless ``weights`` names one.
-            exact: In fp32 where the precision is "auto".
-            once: On a picture as it stands, whatever the quality.
-
-        Raises:
-            ValueError: The task is unknown.
-            WeightsError: Its weight is not there, cannot be used, or was trained for another task.
-        """
-        if task not in TASKS:
-            raise ValueError(f"task {task!r} is unknown; expected one of {', '.join(TASKS)}")
-        name = TASKS[task].camera if camera and task not in self._named else self.weights[task]
-        ensemble = self.quality == "best" and TASKS[task].ensemble and not once
-        key = task, name, exact and self._has_bf16, ensemble
-        with self._lock:
-            if key not in self._runtimes:
-                try:
-                    entry, _ = weights.find(name)
-                except weights.WeightsError as error:
-                    kind = f"{task!r} (camera)" if camera else f"{task!r}"
-                    missing = f"no weight for {kind} is there: " if task not in self._named else ""
-                    raise weights.WeightsError(f"{missing}{error}") from error
-                if entry.task != task:
-                    raise weights.WeightsError(f"weight {name!r} is for the task {entry.task!r}, not {task!r}")
-                network = weights.load(name)
-                assert isinstance(network, Network)  # as its task says
-                precision = self.precision
-                if precision == "auto":
-                    is_cheap = entry.scores.get(BF16_LOSS, ALLOWED) < ALLOWED
-                    precision = "bf16" if self._has_bf16 and is_cheap and not exact else "fp32"
-                self._runtimes[key] = Runtime(network, device=self.device, precision=precision, runtime=self._wanted, ensemble=ensemble)
-            return self._runtimes[key]
+def _level(picture: Picture) -> float:
+    """The level of a picture's white noise, in 8-bit units, as far as networks know it."""
+    level = min(estimate.noise_level(picture.pixels, linear=picture.is_linear), MAX_SIGMA)
+    return 0.0 if picture.pixels.dtype == np.uint8 and level < FAINTEST else level

@@ -83,15 +83,17 @@ def publish(
     task = RECIPES[recipe]().objective.task if recipe in RECIPES else None
     if task is None or task != config.get("task", task):
         raise typer.BadParameter(f"{recipe!r} did not train this run", param_hint="--recipe")
+    measured = read_scores(scores) if scores else {}
     network = configuration.build(config["network"], config["options"])
     network.load_state_dict(engine.read_checkpoint(checkpoint)["averaged"])
-    out.mkdir(parents=True, exist_ok=True)
-    path = out / f"{name}.safetensors"
-    engine.export(path, network)
-    content = path.read_bytes()
     labelled = None
     if isinstance(network, Backbone):
         labelled = data.read_labelled(source, "train", size=config["crop"], channels=len(network.mean))
+    described = describe_labelled(labelled, source) if labelled else describe_data(source, config)
+    out.mkdir(parents=True, exist_ok=True)  # from here on files change: all that may be wrong with a call was read before
+    path = out / f"{name}.safetensors"
+    engine.export(path, network)
+    content = path.read_bytes()
     entry = weights.Entry(
         name=name,
         network=config["network"],
@@ -104,7 +106,7 @@ def publish(
         recipe=recipe,
         commit=commit(),
         trained="; ".join(filter(None, [trained, settings(config, recipe)])),
-        scores=read_scores(scores) if scores else {},
+        scores=measured,
         classes=labelled.names if labelled else (),
         summary=summary,
     )
@@ -112,7 +114,6 @@ def publish(
     known = weights.entries(out) if manifest.exists() else {}
     with replacing(manifest) as file:
         file.write(render({**known, name: entry}).encode("utf-8"))
-    described = describe_labelled(labelled, source) if labelled else describe_data(source, config)
     write_card(entry, out, "\n\n".join(filter(None, [described, origin])))
     typer.echo(f"{path.name}: {len(content):,} bytes, sha256 {entry.sha256}")
 
@@ -128,7 +129,10 @@ def card(name: Annotated[str, typer.Argument(help="Name of a published weight.")
 
 def read_scores(path: Path) -> dict[str, float]:
     """What was measured -> value, as the file says it or, of ``restore evaluate --json``, with the name of the folder before it."""
-    content = json.loads(path.read_text("utf-8"))
+    try:
+        content = json.loads(path.read_text("utf-8"))
+    except (OSError, ValueError) as error:
+        raise typer.BadParameter(f"{path} cannot be read: {error}", param_hint="--scores") from error
     if "scores" not in content:
         return content
     where = f"{content['pictures']} pictures of {content['data']}"

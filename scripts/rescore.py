@@ -23,7 +23,7 @@ from scores import add_noise, centre
 from restore import Restorer, masks, metrics
 from restore.degrade import codec
 from restore.degrade.blur import benchmark_kernels
-from restore.restorer import BF16_LOSS
+from restore.loaded import BF16_LOSS
 
 Array = np.ndarray
 Row = dict[str, Any]

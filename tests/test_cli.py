@@ -68,6 +68,9 @@ def call(capsysbinary):
 class Plain:
     """Stands in for a Restorer whose weights take time to load: the picture, turned negative."""
 
+    def find_noise(self, picture, *, noise):
+        return None
+
     def denoise(self, picture, *, sigma, noise, progress):
         progress(1.0)
         return picture.replace(pixels=255 - picture.pixels)
@@ -296,9 +299,15 @@ def test_denoise_hands_its_options_on(folder, call, monkeypatch):
     seen = []
 
     class Listening(Plain):
-        def denoise(self, picture, *, sigma, noise, progress):
-            seen.append((sigma, noise))
-            return super().denoise(picture, sigma=sigma, noise=noise, progress=progress)
+        found = None
+
+        def find_noise(self, picture, *, noise):
+            seen.append(noise)
+            return self.found
+
+        def denoise(self, picture, *, noise, **options):
+            seen.append((options.get("sigma"), noise))
+            return super().denoise(picture, sigma=options.get("sigma"), noise=noise, progress=options["progress"])
 
     def make(*words, tasks, quality, camera):
         seen.append((*words, tasks, quality.value, camera))
@@ -308,8 +317,17 @@ def test_denoise_hands_its_options_on(folder, call, monkeypatch):
     assert call("denoise", "a.png", "-o", "b.png", "--sigma", "12.5", "--device", "cpu", "--precision", "bf16", "-q") == (0, b"", [])
     assert call("denoise", "a.png", "-o", "c.png", "--noise", "camera", "-q") == (0, b"", [])
     assert seen[:2] == [("cpu", base.Precision.bf16, base.Engine.auto, {"denoise": ""}, "default", False), (12.5, "auto")]
-    assert seen[2:] == [("auto", base.Precision.auto, base.Engine.auto, {"denoise": ""}, "default", True), (None, "camera")]
+    assert seen[2:] == [("auto", base.Precision.auto, base.Engine.auto, {"denoise": ""}, "default", True), "camera", (None, "camera")]
     np.testing.assert_array_equal(read("b.png").pixels, 255 - read("a.png").pixels)
+    for found, options, said in (
+        (None, (None, "camera"), "noise of a camera"),
+        (12.34, (12.34, "white"), "white noise of level 12.3"),
+        (0.0, (0.0, "white"), "no noise was found; written as it was"),
+    ):
+        Listening.found = found
+        code, _, lines = call("denoise", "a.png", "-o", "d.png", "--on-exists", "replace")
+        assert (code, lines[0]) == (0, f"a.png: {said}")
+        assert seen[-2:] == ["auto", options]
 
 
 def test_dejpeg_hands_its_options_on(folder, call, monkeypatch):

@@ -2,12 +2,14 @@
 
 import io
 
+import cv2
 import numpy as np
 import pytest
 from PIL import Image
 from scipy.ndimage import gaussian_filter
 from skimage import data
 
+from restore.degrade import codec
 from restore.degrade.codec import double_jpeg_array
 from restore.estimate import (
     earlier_quality,
@@ -284,10 +286,31 @@ def test_camera_noise_in_other_forms() -> None:
     picture = through_camera(PHOTOGRAPHS["coffee"][:256, :256], 15)
     assert has_camera_noise(picture.astype(np.uint16) * 257)
     assert has_camera_noise(to_linear(to_float(picture)), linear=True)
-    assert not has_camera_noise(picture[..., :1])
-    assert not has_camera_noise(picture[..., :1].repeat(3, 2))
+    assert has_camera_noise(picture[..., :1])
+    assert has_camera_noise(picture[..., :1].repeat(3, 2))
     assert not has_camera_noise(picture[:7])
     assert not has_camera_noise(np.zeros((40, 40, 3), np.uint8))
+
+
+@pytest.mark.parametrize("quality", [60, 75, 90])
+def test_white_noise_in_a_jpeg_file_is_a_cameras(quality: int) -> None:
+    """Its colour is gone, and its fine part: a network for white noise takes what is left for content."""
+    noisy = PHOTOGRAPHS["coffee"][:320, :320] + np.random.default_rng(0).normal(0, 15, (320, 320, 3))
+    noisy = np.clip(np.rint(noisy), 0, 255).astype(np.uint8)
+    assert not has_camera_noise(noisy)
+    assert has_camera_noise(codec.jpeg_array(noisy, quality))
+    assert has_camera_noise(codec.jpeg_array(noisy[..., 1:2], min(quality, 75)))
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_writing_and_line_art_are_not_noisy(channels: int) -> None:
+    page = np.full((600, 600), 255, np.uint8)
+    for line in range(30, 590, 24):
+        cv2.putText(page, "Lorem ipsum dolor sit amet consectetur", (15, line), cv2.FONT_HERSHEY_SIMPLEX, 0.8, 0, 1, cv2.LINE_AA)
+    page = page[..., None].repeat(channels, 2)
+    assert noise_level(page) < 1
+    assert not has_camera_noise(page)
+    assert noise_level(np.clip(page + np.random.default_rng(0).normal(0, 12, page.shape), 0, 255).astype(np.uint8)) > 8
 
 
 def test_camera_noise_wants_finite_numbers() -> None:

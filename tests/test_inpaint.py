@@ -349,3 +349,28 @@ def test_memory_is_input_and_output_and_a_crop() -> None:
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert peak < picture.nbytes + 3 * holes.nbytes + 12e6
+
+
+class Tint(Mean):
+    """As ``Mean``, but reddish."""
+
+    def __call__(self, x: np.ndarray, holes: np.ndarray) -> np.ndarray:
+        return super().__call__(x, holes) + np.array([0.06, 0, -0.06], np.float32)
+
+
+@pytest.mark.parametrize(("colour", "stays"), [((1, 1, 1), False), ((1, 0.87, 0.69), False), (None, True)])
+def test_fills_of_toned_pictures_have_their_tone(colour: tuple[float, ...] | None, *, stays: bool) -> None:
+    picture = np.rint(255 * (ASTRONAUT if colour is None else ASTRONAUT[..., 1:2] * np.array(colour))).astype(np.uint8)
+    plain, tinted = (inpaint(picture, HOLES, network, finish=None)[HOLES].astype(float) for network in (Mean(), Tint()))
+    assert (np.abs(tinted - plain - (15.3, 0, -15.3)).max() < 2) == stays
+    if colour is not None:
+        assert np.abs(tinted / tinted[:, :1] - colour).max() < 0.03
+
+
+def test_a_fill_of_one_colour_keeps_its_brightness() -> None:
+    picture = np.full((64, 64, 3), 90, np.uint8)
+    holes = np.zeros((64, 64), bool)
+    holes[20:40, 20:40] = True
+    result = inpaint(picture, holes, Tint(), finish=None)
+    assert np.ptp(result.reshape(-1, 3), 0).max() <= 1
+    assert (result == result[..., :1]).all()

@@ -18,7 +18,7 @@ from scipy.ndimage import gaussian_filter
 from skimage import data
 
 import restore
-from restore import Picture, Restorer, WeightsError, estimate, restorer, weights
+from restore import Picture, Restorer, WeightsError, estimate, loaded, restorer, weights
 from restore.degrade.codec import double_jpeg_array
 from restore.image import ImageError, read, write
 from restore.kinds import Progress
@@ -420,6 +420,9 @@ def test_the_network_for_the_noise(
     ours = Restorer(device="cpu")
     ours.denoise(picture, sigma=sigma, noise=noise)
     camera = expected == "denoise-camera"
+    if not camera and not sigma and not ours.find_noise(picture, noise=noise):
+        assert not told
+        return
     level = sigma if camera or sigma else estimate.noise_level(picture)
     assert told == [(ours.runtime("denoise", camera=camera, exact=level is not None), level, camera)]
     assert [name for _, name, *_ in ours._runtimes] == [expected]
@@ -431,6 +434,21 @@ def test_no_noise_told_is_no_work() -> None:
     assert ours.denoise(picture, sigma=np.zeros(PHOTO.shape[:2])) is picture
     assert seen == [1.0]
     assert not ours._runtimes
+
+
+def test_noise_is_found(with_camera: Path) -> None:
+    ours = Restorer(device="cpu")
+    assert ours.find_noise(flat(10)) == pytest.approx(10, rel=0.1)
+    assert ours.find_noise(flat(10, smooth=1)) is None
+    assert ours.find_noise(flat(10), noise="camera") is None
+    assert ours.find_noise(flat(10, smooth=1), noise="white") is not None
+    picture = Picture.from_array(np.rint(flat(0.3)).astype(np.uint8))
+    assert ours.find_noise(picture) == 0
+    assert ours.denoise(picture) is picture
+    with pytest.raises(ValueError, match="noise 'film' is unknown; expected one of auto, white, camera"):
+        ours.find_noise(PHOTO, noise="film")
+    with pytest.raises(ValueError, match="noise is found in one picture, got 2"):
+        ours.find_noise(torch.zeros(2, 3, 8, 8))
 
 
 def test_a_soft_edge_that_leaves_nothing_is_said() -> None:
@@ -458,7 +476,7 @@ def test_the_usual_weight_may_be_named_too(with_camera: Path) -> None:
 
 def test_without_a_weight_for_cameras(small: Restorer, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(restorer.TASKS, "denoise", dataclasses.replace(TASKS["denoise"], camera="absent"))
-    small.denoise(flat(10, smooth=1))
+    small.denoise(flat(10, smooth=1), sigma=10)
     assert {name for _, name, *_ in small._runtimes} == {"denoise"}
     with pytest.raises(WeightsError, match=r"^no weight for 'denoise' \(camera\) is there: weight 'absent' is unknown"):
         small.denoise(PHOTO, noise="camera")
@@ -558,14 +576,14 @@ def test_auto_takes_bf16_where_it_is_fast_and_cheap(
 def say_loss(folder: Path, loss: float) -> None:
     """Write into a manifest what the denoiser loses in bf16."""
     manifest = folder / "weights.toml"
-    scores = f'[denoise.scores]\n"{restorer.BF16_LOSS}" = {loss}\n[inpaint]'
+    scores = f'[denoise.scores]\n"{loaded.BF16_LOSS}" = {loss}\n[inpaint]'
     manifest.write_text(manifest.read_text("utf-8").replace("[inpaint]", scores), "utf-8")
 
 
 def precisions(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The precisions of the networks that will be made; none is."""
     taken: list[str] = []
-    monkeypatch.setattr(restorer, "Runtime", lambda network, *, device, precision, runtime, ensemble: taken.append(precision))
+    monkeypatch.setattr(loaded, "Runtime", lambda network, *, device, precision, runtime, ensemble: taken.append(precision))
     return taken
 
 

@@ -14,7 +14,7 @@ from samples import hole, jpeg
 from scipy import ndimage
 from skimage import data
 
-from restore import estimate, psf, weights
+from restore import psf, weights
 from restore.image import Picture, read
 from restore.restorer import NOISES, Restorer
 from restore.tasks import TASKS
@@ -125,28 +125,38 @@ def test_the_format_is_that_of_the_content(name: str, format: str, saved: str, t
 
 
 @pytest.mark.parametrize(
-    ("sigma", "noise", "camera", "said"),
+    ("sigma", "noise", "found", "asked", "said"),
     [
-        (12.0, "camera", True, "noise of level 12.0 in "),
-        (None, "camera", False, "camera noise in "),
-        (None, "auto", True, "camera noise in "),
-        (None, "auto", False, "noise of level {:.1f} (measured) in "),
-        (None, "white", True, "noise of level {:.1f} (measured) in "),
+        (12.0, "camera", None, (12.0, "camera"), "noise of level 12.0 in "),
+        (None, "camera", None, (None, "camera"), "camera noise in "),
+        (None, "auto", None, (None, "auto"), "camera noise in "),
+        (None, "auto", 9.96, (9.96, "white"), "noise of level 10.0 (measured) in "),
     ],
 )
-def test_noise_is_measured_where_its_level_matters(
-    sigma: float | None, noise: str, camera: bool, said: str, photo: Path, monkeypatch: pytest.MonkeyPatch
+def test_noise_is_looked_for_unless_it_is_given(
+    sigma: float | None, noise: str, found: float | None, asked: tuple[float | None, str], said: str, photo: Path
 ) -> None:
-    monkeypatch.setattr(estimate, "has_camera_noise", lambda pixels, *, linear: camera)
-    work, asked = base.open_work(photo), []
+    heard: list[object] = []
 
-    def denoise(picture: Picture, *, sigma: float | None, noise: str, progress: object) -> Picture:
-        asked.append((sigma, noise))
-        return picture
+    class Listening:
+        def find_noise(self, picture: Picture, *, noise: str) -> float | None:
+            heard.append(noise)
+            return found
 
-    work = steps.remove_noise(work, restorer=SimpleNamespace(denoise=denoise), sigma=sigma, noise=noise)
-    assert asked == [(sigma, noise)]
-    assert work.said.startswith(f"Removed {said.format(estimate.noise_level(work.picture.pixels))}")
+        def denoise(self, picture: Picture, *, sigma: float | None, noise: str, progress: object) -> Picture:
+            heard.append((sigma, noise))
+            return picture
+
+    work = steps.remove_noise(base.open_work(photo), restorer=Listening(), sigma=sigma, noise=noise)
+    assert heard == ([asked] if sigma else [noise, asked])
+    assert work.said.startswith(f"Removed {said}")
+
+
+def test_no_noise_is_said(photo: Path) -> None:
+    with pytest.raises(
+        ValueError, match="No noise was found in the photograph. Clean it all the same: take the tick off “Measure the noise”"
+    ):
+        steps.remove_noise(base.open_work(photo), restorer=SimpleNamespace(find_noise=lambda *_, **__: 0.0), sigma=None, noise="auto")
 
 
 @pytest.mark.parametrize(("quality", "asked", "said"), [(None, "blind", "quality 20 (measured), in "), (7, 7, "quality 7, in ")])
@@ -226,13 +236,6 @@ def test_kinds_of_noise_are_offered_where_they_can_be_told_apart(monkeypatch: py
     assert list(steps.noises()) == ["auto"]
     monkeypatch.setattr(weights, "entries", lambda: {"phone": None})
     assert tuple(sorted(steps.noises())) == tuple(sorted(NOISES))
-
-
-def test_no_camera_noise_is_told_where_no_network_is_for_it(photo: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(estimate, "has_camera_noise", lambda pixels, *, linear: True)
-    assert steps.is_camera_noise(base.open_work(photo))
-    monkeypatch.setattr(weights, "entries", dict)
-    assert not steps.is_camera_noise(base.open_work(photo))
 
 
 def test_each_quality_has_one_restorer() -> None:

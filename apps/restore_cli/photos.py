@@ -75,15 +75,29 @@ def denoise(  # noqa: PLR0913 - one parameter for each option
     max_pixels: MaxPixels = None,
     quiet: Quiet = False,
 ) -> None:
-    """Remove noise, of a strength that is given or estimated."""
+    """Remove noise, of a strength that is given or estimated.
+
+    With auto, what is found is printed; a photograph without noise is written as it was.
+    """
     level = read_strength("--sigma", sigma, 0, MAX_SIGMA)
-    work = make_plan(photos, out, on_exists=on_exists)
+    work, remarks = make_plan(photos, out, on_exists=on_exists), dict[Path | None, str]()
 
     def prepare() -> "Repair":
         restorer = make_restorer(device, precision, runtime, tasks={"denoise": weights}, quality=quality, camera=noise is Noise.camera)
-        return lambda picture, job, progress: restorer.denoise(picture, sigma=level, noise=noise.value, progress=progress)
 
-    carry_out(work, prepare, max_pixels=max_pixels, quiet=quiet)
+        def repair(picture: "Picture", job: "Job", progress: "Progress") -> "Picture":
+            if level is not None:
+                return restorer.denoise(picture, sigma=level, noise=noise.value, progress=progress)
+            found = restorer.find_noise(picture, noise=noise.value)
+            if found is None:
+                remarks[job.source] = "noise of a camera"
+                return restorer.denoise(picture, noise="camera", progress=progress)
+            remarks[job.source] = f"white noise of level {found:.1f}" if found else "no noise was found; written as it was"
+            return restorer.denoise(picture, sigma=found, noise="white", progress=progress)
+
+        return repair
+
+    carry_out(work, prepare, max_pixels=max_pixels, quiet=quiet, remarks=remarks)
 
 
 def dejpeg(  # noqa: PLR0913 - one parameter for each option

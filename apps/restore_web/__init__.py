@@ -4,7 +4,9 @@ Importing it is cheap; `build` and `serve` import gradio and the networks.
 """
 
 import os
+import signal
 import tempfile
+import threading
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -45,5 +47,8 @@ def serve(*, host: str = "127.0.0.1", port: int = 7860, open_browser: bool = Tru
     with tempfile.TemporaryDirectory(prefix="restore-web-") as folder:
         os.environ["GRADIO_TEMP_DIR"] = folder
         page = build()
+        if threading.current_thread() is threading.main_thread():
+            for ending in (signal.SIGTERM, getattr(signal, "SIGHUP", signal.SIGTERM)):  # as Ctrl-C, so that nothing is left
+                signal.signal(ending, signal.default_int_handler)
         print(f"The page is at {launch(page, host=host, port=port, open_browser=open_browser)} and ends with Ctrl-C.", flush=True)
         page.block_thread()

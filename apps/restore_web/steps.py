@@ -146,24 +146,17 @@ def remove_noise(work: Work, *, restorer: Restorer, sigma: float | None, noise: 
     """Remove noise of level `sigma` in 8-bit units, or as the picture shows where it is None, and save the result.
 
     Raises:
-        ValueError: `sigma` is out of its range, or `noise` is none of `NOISES`.
+        ValueError: `sigma` is out of its range, or is None and there is no noise, or `noise` is none of `NOISES`.
         ImageError: The result cannot be saved.
         WeightsError: The network's weight cannot be used.
     """
-    start = time.perf_counter()
-    if sigma is not None:
-        removed = f"noise of level {sigma:.1f}"
-    elif noise == "camera" or (noise == "auto" and is_camera_noise(work)):
-        removed = "camera noise"  # by a network that is told no level
-    else:
-        removed = f"noise of level {noise_of(work):.1f} (measured)"
+    start, removed = time.perf_counter(), f"noise of level {sigma:.1f}" if sigma is not None else "camera noise"
+    if sigma is None and (sigma := restorer.find_noise(work.picture, noise=noise)) is not None:
+        if not sigma:
+            raise ValueError("No noise was found in the photograph. Clean it all the same: take the tick off “Measure the noise”.")
+        noise, removed = "white", f"noise of level {sigma:.1f} (measured)"
     result = restorer.denoise(work.picture, sigma=sigma, noise=noise, progress=progress)
     return finished(work, result, f"Removed {removed} in {time.perf_counter() - start:.1f} s.")
-
-
-def is_camera_noise(work: Work) -> bool:
-    """Tell whether noise "auto" takes the network for cameras."""
-    return "camera" in noises() and estimate.has_camera_noise(work.picture.pixels, linear=work.picture.is_linear)
 
 
 def noise_of(work: Work) -> float:

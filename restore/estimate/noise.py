@@ -12,6 +12,7 @@ import numpy as np
 from scipy.fft import dctn
 from scipy.special import ndtr
 
+from restore.estimate.base import LUMA
 from restore.image import to_float, to_srgb
 
 SIDES = {1: 8, 3: 6}
@@ -23,6 +24,10 @@ ENOUGH = 5000
 ROUNDS = 8
 """Times that the patches are chosen anew for the level that those before gave."""
 
+DRAWN_LEVEL, DRAWN, DRAWN_BLOCKS = 2.0, 0.27, 0.5
+"""What seems to be noise above the first, in 8-bit units, is writing or line art if more than the second, a share, of the samples is the
+same as a neighbour, or black, or white: noise leaves few such. Of the blocks that tell the kind of noise it is the third: JPEG makes some
+flat."""
 LOOKED = 16384
 """Blocks of 8 x 8 pixels that are looked at for the kind of noise, at most."""
 _TURNS = np.add.outer(np.arange(8), np.arange(8))
@@ -30,6 +35,8 @@ MIDDLE, FINE = (_TURNS >= 3) & (_TURNS <= 5), _TURNS >= 9
 """Frequencies of such blocks, (8, 8) bool: those that cameras and JPEG leave noise in, and those that they take it from."""
 CAMERA_LEVEL, CAMERA_SHARE = 2.0, 0.5
 """Noise is a camera's from this level on, in 8-bit units, if its colour has less than this share of its power at ``FINE``."""
+BRIGHT_LEVEL, BRIGHT_SHARE = 2.4, 0.6
+"""Or if its brightness is stronger than the first and has less than this share of its amplitude there: JPEG leaves little colour."""
 SHARED_LEVEL, SHARED_TIMES, SHARED_FINE, SHARED_ALONE = 4.0, 1.6, 0.72, 0.5
 """Channels share noise that is this strong along one direction of colour at ``FINE``, in 8-bit units, so many times as strong as along any
 other, and as strong as this share of what there is at ``MIDDLE`` (the texture of photographs, which they share too, has less), if no other
@@ -165,7 +172,7 @@ def _level(patches: np.ndarray | None) -> float:
     roughness = _roughness(patches)
     limit = _roughest(*patches.shape[1:3])
     clipped = patches.min() >= 0 and patches.max() <= 1
-    variance = _flat_variance(patches)
+    variance, kept = _flat_variance(patches), np.arange(len(patches))
     for _ in range(ROUNDS):
         if variance == 0:
             break
@@ -177,21 +184,24 @@ def _level(patches: np.ndarray | None) -> float:
         variance, before = _flat_variance(patches[kept]) / left, variance
         if abs(variance - before) < 1e-3 * before:
             break
-    return 255 * float(np.sqrt(variance))
+    level = 255 * float(np.sqrt(variance))
+    return 0.0 if DRAWN_LEVEL < level <= 255 * far and _is_drawn(patches[kept], DRAWN) else level
 
 
 def has_camera_noise(pixels: np.ndarray, *, linear: bool = False) -> bool:
     """Tell whether a picture's noise is that of a camera, which neighbouring pixels share, and not white, or too little to matter.
 
     Demosaicking, smoothing and JPEG take the fine part of noise, that of its colour first; white noise has all frequencies alike. Both are
-    measured on the hundredth of all blocks whose brightness is the flattest, those at black or white aside.
+    measured on the hundredth of all blocks whose brightness is the flattest, those at black or white aside, in colour and in brightness.
 
-    On 60 photographs of 300x230 that were held out: white noise of 3 to 50 was never taken for a camera's (300 pictures); that of simulated
-    cameras was found in 58 % of the pictures at 3 to 6, in 80 % at 6 to 12, in 92 % above (the others had no mosaic, so that it is white).
-    12 % of the photographs as they were, and 3 % as JPEG files, seemed to have it: gravel and leaves look alike.
+    On 60 photographs of 300x230 (shard train-006, shrunk by 0.6): white noise of 3 to 50 was taken for a camera's in 2 %, of 10 and more in
+    none. A plain camera (photons, mosaic, bilinear interpolation, JPEG of quality 85 and 95) was found in 52 % at a photon noise of 8 at
+    white, in 8-bit units, in all at 16 and 30; turned grey, in 41 % and in 98 %. White noise of 10 and 20 in JPEG files of a quality from 50
+    to 90 was found in 62 % and 88 %. 20 % of the photographs as they were, and 12 % as JPEG files, seemed to have a camera's noise: gravel
+    and leaves look alike.
 
     Args:
-        pixels: (H, W, 1) or (H, W, 3), uint8, uint16, or float32 nominally in [0, 1]. Grey pictures show nothing: their answer is no.
+        pixels: (H, W, 1) or (H, W, 3), uint8, uint16, or float32 nominally in [0, 1].
         linear: The samples are proportional to light.
 
     Raises:
@@ -200,25 +210,40 @@ def has_camera_noise(pixels: np.ndarray, *, linear: bool = False) -> bool:
     flat = _flattest(pixels, linear=linear)
     if flat is None or _shared_axis(flat) is not None:
         return False
+    bright = flat[:, 0] if flat.shape[1] == 1 else np.tensordot(flat, LUMA, (1, 0))
+    middle, fine = (float(np.sqrt((bright[:, band] ** 2).mean())) for band in (MIDDLE, FINE))
+    if middle > BRIGHT_LEVEL and fine < BRIGHT_SHARE * middle:
+        return True
     colour = flat - flat.mean(1, keepdims=True)
     middle, fine = (1.5 * (colour[..., band] ** 2).mean() for band in (MIDDLE, FINE))  # what white noise has: its variance, in both
     return bool(middle > CAMERA_LEVEL**2 and fine < CAMERA_SHARE * middle)
 
 
+def _is_drawn(patches: np.ndarray, most: float) -> bool:
+    """Tell whether patches (N, C, side, side), nominally in [0, 1], are of writing or line art and not of noise."""
+    alike, ends = np.diff(patches, axis=3) == 0, (patches == 0) | (patches == 1)
+    return bool((alike | ends[..., 1:]).mean() > most)
+
+
 def _flattest(pixels: np.ndarray, *, linear: bool) -> np.ndarray | None:
-    """Cosine coefficients (N, 3, 8, 8), in 8-bit units, of the blocks with the flattest brightness; None of grey and tiny pictures."""
+    """Cosine coefficients (N, C, 8, 8), in 8-bit units, of the blocks with the flattest brightness.
+
+    None of tiny pictures, and where those blocks are drawn: flat colour, writing.
+    """
     height, width, channels = pixels.shape
-    if channels == 1 or min(height, width) < 8:
+    if min(height, width) < 8:
         return None
     step = max(3, int(np.ceil(np.sqrt((height - 7) * (width - 7) / LOOKED))))
-    blocks = to_float(np.lib.stride_tricks.sliding_window_view(pixels, (8, 8), axis=(0, 1))[::step, ::step].reshape(-1, 3, 8, 8))
+    blocks = to_float(np.lib.stride_tricks.sliding_window_view(pixels, (8, 8), axis=(0, 1))[::step, ::step].reshape(-1, channels, 8, 8))
     if not np.isfinite(blocks).all():
         raise ValueError("the picture holds a NaN or an infinity; expected finite numbers")
     blocks = 255 * (to_srgb(blocks) if linear else blocks)
     clipped = np.logical_or(blocks <= 0, blocks >= 255).mean((2, 3)).max(1)
-    coefficients = dctn(blocks[clipped <= max(0.02, np.quantile(clipped, 0.1))], axes=(2, 3), norm="ortho")
+    blocks = blocks[clipped <= max(0.02, np.quantile(clipped, 0.1))]
+    coefficients = dctn(blocks, axes=(2, 3), norm="ortho")
     roughness = (coefficients.mean(1)[..., MIDDLE | FINE] ** 2).mean(1)
-    return coefficients[np.argsort(roughness)[: max(30, len(roughness) // 100)]]
+    flattest = np.argsort(roughness)[: max(30, len(roughness) // 100)]
+    return None if _is_drawn(blocks[flattest] / 255, DRAWN_BLOCKS) else coefficients[flattest]
 
 
 def _patches(pixels: np.ndarray, largest: int) -> np.ndarray | None:

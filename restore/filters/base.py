@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Sequence
+from numbers import Integral
 
 import cv2
 import numpy as np
@@ -72,7 +73,7 @@ def check_size(name: str, size: int) -> None:
     Raises:
         ValueError: It is even, below 1, or no integer.
     """
-    if not 1 <= size < math.inf or size != int(size) or size % 2 == 0:
+    if not isinstance(size, Integral) or size < 1 or size % 2 == 0:
         raise ValueError(f"{name} is {size}; expected an odd number of pixels, 1 or more")
     check_reach(name, size, LARGEST)
 

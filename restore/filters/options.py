@@ -112,4 +112,4 @@ def apply(function: Callable[..., np.ndarray], pixels: np.ndarray, options: Mapp
     result = function(pixels, **options)
     if result.dtype != pixels.dtype:
         result = from_float(result, pixels.dtype)
-    return np.ascontiguousarray(np.broadcast_to(result.reshape(*pixels.shape[:2], -1), pixels.shape))
+    return np.broadcast_to(result.reshape(*pixels.shape[:2], -1), pixels.shape).copy()  # with strides that encoders take, also of one pixel

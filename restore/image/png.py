@@ -143,7 +143,9 @@ def encode(picture: Picture, file: BinaryIO, note: Note) -> None:
             Image.fromarray(picture.pixels[:, :, 0] > 0).save(draft, "PNG")
         data: Any = draft.getbuffer()
     else:
-        data = memoryview(imagecodecs.png_encode(picture.to_array(), level=2))
+        array = picture.to_array()
+        room = array.nbytes + array.nbytes // 256 + len(array) + 4096  # rows that do not shrink, each behind a byte that names its filter
+        data = memoryview(imagecodecs.png_encode(array, level=2, out=room))
     before, behind = _metadata_chunks(picture)
     at = bytes(data[: 1 << 16]).index(b"IDAT") - 4
     file.write(data[:33])

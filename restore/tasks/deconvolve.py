@@ -113,8 +113,11 @@ def _searched(
         return None if kernel is None else deconvolution.improve(seen, kernel, clean, sigma=_told(noise))
     if noise > LOUDEST or min(seen.shape[:2]) < deconvolution.LEAST or not np.ptp(seen) > 0:
         return None
-    is_lens, kernel = _lens(seen, lambda x: deblur(x, sharpener), clean, noise, move)
-    return _shake(seen, clean, noise, move) if kernel is None and not is_lens and blur == "auto" else kernel
+    share = 0.5 if blur == "auto" else 1.0
+    is_lens, kernel = _lens(seen, lambda x: deblur(x, sharpener), clean, noise, lambda done: move(share * done))
+    if kernel is not None or is_lens or blur == "lens":
+        return kernel
+    return _shake(seen, clean, noise, lambda done: move(share + (1 - share) * done))
 
 
 def deconvolve(
@@ -142,6 +145,8 @@ def deconvolve(
     Raises:
         ValueError: ``kernel`` is none; a float picture holds a NaN or an infinity.
     """
+    if isinstance(kernel, str):
+        raise ValueError(f"kernel is {kernel!r}; expected an array (h, w) of odd sides")
     blur = point_spread(kernel, 0, 0).astype(np.float32)
     if not np.isfinite(pixels).all():
         raise ValueError("the picture holds a NaN or an infinity; expected finite numbers")

@@ -34,6 +34,8 @@ GRAINED = 256
 """Largest side of a crop that gets grain at once, with what lies around it, in pixels."""
 NEAR = 64
 """Pixels around a hole in which it is measured how strong the grain is there."""
+TONE = 2 / 255
+"""Where the colours around a hole are nearer than this to one line, as in grey and toned pictures, the fill has colours of that line."""
 Fill = Callable[[np.ndarray, np.ndarray], np.ndarray]
 """(window (h, w, C) float32, its holes (h, w) bool) -> the window with its holes filled."""
 
@@ -259,12 +261,25 @@ def _repair(result: np.ndarray, holes: np.ndarray, core: Box, window: Box, fill:
 def _learned(runtime: Runtime) -> Fill:
     def fill(x: np.ndarray, holes: np.ndarray) -> np.ndarray:
         grey = x.shape[2] == 1
-        x = np.concatenate([np.repeat(x, 3, 2) if grey else x, holes[..., None].astype(np.float32)], 2)  # (h, w, 4)
-        padded = pad_to(x, runtime.multiple_of, min_size=runtime.min_size)
+        both = np.concatenate([np.repeat(x, 3, 2) if grey else x, holes[..., None].astype(np.float32)], 2)  # (h, w, 4)
+        padded = pad_to(both, runtime.multiple_of, min_size=runtime.min_size)
         y = crop_to(runtime(padded[..., :3], padded[..., 3:]), holes.shape)
-        return y.mean(2, keepdims=True) if grey else y
+        return y.mean(2, keepdims=True) if grey else _toned(y, x[~holes])
 
     return fill
+
+
+def _toned(filled: np.ndarray, known: np.ndarray) -> np.ndarray:
+    """Move the colours of a fill (h, w, 3) onto the line on which those that are known (K, 3) lie, if they lie on one."""
+    known = known[np.isfinite(known).all(1)]
+    if not len(known):
+        return filled
+    spread = np.cov(known.T.astype(np.float64), bias=True) + (TONE / 4) ** 2  # where all are one colour, the line is that of brightness
+    values, vectors = np.linalg.eigh(spread)
+    if values[:2].sum() > TONE**2:
+        return filled
+    mean, line = known.mean(0), vectors[:, 2].astype(np.float32)
+    return mean + ((filled - mean) @ line)[..., None] * line
 
 
 def _opencv(flag: int) -> Fill:

@@ -25,15 +25,14 @@ def lay_out(work: gr.State) -> Step:
 
 def measure_noise(work: Work | None, automatic: bool, sigma: float) -> tuple[Any, ...]:
     """Say how noisy the photograph is, or that its noise is a camera's."""
-    try:
-        level = steps.noise_of(work) if work else None
-        is_camera = work is not None and steps.is_camera_noise(work)
-    except ValueError:
-        level = None
-    if level is None:
+    if work is None:
         return measured("", sigma, automatic=automatic)
-    found = "camera noise" if is_camera else f"{level:.1f} on the scale of 8 bits"
-    return measured(f"This photograph: {found}", round(level, 1), automatic=automatic)
+    try:
+        found, level = steps.restorer("default").find_noise(work.picture), steps.noise_of(work)
+    except ValueError:
+        return measured("", sigma, automatic=automatic)
+    words = "camera noise" if found is None else f"{found:.1f} on the scale of 8 bits" if found else "no noise was found"
+    return measured(f"This photograph: {words}", round(level, 1), automatic=automatic)
 
 
 def remove_noise(
