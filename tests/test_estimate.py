@@ -292,14 +292,14 @@ def test_camera_noise_in_other_forms() -> None:
     assert not has_camera_noise(np.zeros((40, 40, 3), np.uint8))
 
 
-@pytest.mark.parametrize("quality", [60, 75, 90])
+@pytest.mark.parametrize("quality", [50, 60, 75])
 def test_white_noise_in_a_jpeg_file_is_a_cameras(quality: int) -> None:
     """Its colour is gone, and its fine part: a network for white noise takes what is left for content."""
     noisy = PHOTOGRAPHS["coffee"][:320, :320] + np.random.default_rng(0).normal(0, 15, (320, 320, 3))
     noisy = np.clip(np.rint(noisy), 0, 255).astype(np.uint8)
     assert not has_camera_noise(noisy)
     assert has_camera_noise(codec.jpeg_array(noisy, quality))
-    assert has_camera_noise(codec.jpeg_array(noisy[..., 1:2], min(quality, 75)))
+    assert has_camera_noise(codec.jpeg_array(noisy[..., 1:2], min(quality, 60)))
 
 
 @pytest.mark.parametrize("channels", [1, 3])
@@ -310,7 +310,8 @@ def test_writing_and_line_art_are_not_noisy(channels: int) -> None:
     page = page[..., None].repeat(channels, 2)
     assert noise_level(page) < 1
     assert not has_camera_noise(page)
-    assert noise_level(np.clip(page + np.random.default_rng(0).normal(0, 12, page.shape), 0, 255).astype(np.uint8)) > 8
+    noisy = np.minimum(page, 235) + np.random.default_rng(0).normal(0, 12, page.shape)
+    assert noise_level(np.clip(np.rint(noisy), 0, 255).astype(np.uint8)) == pytest.approx(12, rel=0.05)
 
 
 def test_camera_noise_wants_finite_numbers() -> None:

@@ -194,11 +194,11 @@ def has_camera_noise(pixels: np.ndarray, *, linear: bool = False) -> bool:
     Demosaicking, smoothing and JPEG take the fine part of noise, that of its colour first; white noise has all frequencies alike. Both are
     measured on the hundredth of all blocks whose brightness is the flattest, those at black or white aside, in colour and in brightness.
 
-    On 60 photographs of 300x230 (shard train-006, shrunk by 0.6): white noise of 3 to 50 was taken for a camera's in 2 %, of 10 and more in
-    none. A plain camera (photons, mosaic, bilinear interpolation, JPEG of quality 85 and 95) was found in 52 % at a photon noise of 8 at
-    white, in 8-bit units, in all at 16 and 30; turned grey, in 41 % and in 98 %. White noise of 10 and 20 in JPEG files of a quality from 50
-    to 90 was found in 62 % and 88 %. 20 % of the photographs as they were, and 12 % as JPEG files, seemed to have a camera's noise: gravel
-    and leaves look alike.
+    On 60 photographs of 300x230 (shard train-006, shrunk by 0.6): white noise of 3 to 50 was taken for a camera's in 2 %, of 10 and more
+    in none. A plain camera (photons, mosaic, bilinear interpolation, JPEG of quality 85 and 95) was found in 52 % at a photon noise of 8 at
+    white, in 8-bit units, in all at 16 and 30; turned grey, in 41 % and in 98 %. White noise of 10 and 20 in JPEG files of qualities from
+    50 to 90 was found in 62 % and 88 %. 20 % of the photographs as they were, and 12 % as JPEG files, seemed to have a camera's noise:
+    gravel and leaves look alike.
 
     Args:
         pixels: (H, W, 1) or (H, W, 3), uint8, uint16, or float32 nominally in [0, 1].
