@@ -4,6 +4,7 @@ import pytest
 from restore.filters import FILTERS, classic
 from restore.filters.kernels import parse_kernel
 from restore.filters.options import apply, kinds_of, options_of, read_value
+from restore.image import Picture, read, write
 
 OPTIONS = {row.name: row.options for row in classic()}
 
@@ -71,6 +72,13 @@ def test_a_patch_of_another_depth_is_brought_to_the_picture():
     found = apply(FILTERS["match"].array, pixels, {"patch": (pixels[4:9, 10:17] // 257).astype(np.uint8)})
     assert (found.dtype, found.shape) == (pixels.dtype, pixels.shape)
     assert np.argwhere(found == 65535).tolist() == [[6, 13, channel] for channel in range(3)]
+
+
+@pytest.mark.parametrize("shape", [(1, 1, 1), (1, 9, 1), (9, 1, 1), (1, 1, 3)])
+def test_the_result_of_a_narrow_picture_can_be_encoded(shape, tmp_path):
+    pixels = np.full(shape, 7, np.uint8)
+    write(Picture.from_array(apply(FILTERS["median"].array, pixels, {})), tmp_path / "a.png")
+    np.testing.assert_array_equal(read(tmp_path / "a.png").pixels, pixels)
 
 
 def test_the_result_is_like_the_picture():

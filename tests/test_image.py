@@ -131,6 +131,15 @@ def test_alpha_must_fit_the_pixels() -> None:
 # ---- writing and reading
 
 
+@pytest.mark.parametrize("shape", [(300, 1), (3000, 3), (40000, 1, 3), (1, 3000), (5000, 2, 2)])
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+def test_png_of_any_shape(shape: tuple[int, ...], dtype: type, tmp_path: Path) -> None:
+    """Rows of noise do not shrink, and each has a byte more."""
+    array = noise(shape, dtype)
+    write(Picture.from_array(array), tmp_path / "a.png")
+    np.testing.assert_array_equal(read(tmp_path / "a.png").to_array(), array)
+
+
 @pytest.mark.parametrize(("name", "dtype"), [(name, dtype) for name in LOSSLESS for dtype in FORMATS[name].dtypes])
 @pytest.mark.parametrize("shape", SHAPES)
 def test_lossless_formats_keep_every_bit(tmp_path: Path, shape: tuple[int, ...], name: str, dtype: type) -> None:

@@ -87,6 +87,17 @@ def test_pil_palettes_come_back_as_colours(transparent: bool) -> None:
     assert "transparency" not in result.info
 
 
+@pytest.mark.parametrize(("mode", "key", "becomes"), [("L", 7, "LA"), ("RGB", (7, 7, 7), "RGBA")])
+def test_a_transparent_colour_of_a_pil_image_becomes_alpha(mode: str, key: object, becomes: str) -> None:
+    image = Image.new(mode, (6, 4), 0 if mode == "L" else (0, 0, 0))
+    image.paste(key, (1, 1, 4, 3))
+    image.info["transparency"] = key
+    result = there_and_back(image)
+    assert result.mode == becomes
+    assert "transparency" not in result.info
+    assert (np.asarray(result)[..., -1] == 0).sum() == 6
+
+
 def test_pil_bilevel_comes_back_grey() -> None:
     image = Image.fromarray(random_array((4, 5), np.uint8) > 127)
     result = there_and_back(image)

@@ -49,6 +49,21 @@ def published(beside, tmp_path_factory):
     return root
 
 
+@pytest.mark.parametrize("wrong", [{"scores": "nowhere.json"}, {"source": "nowhere"}])
+def test_a_wrong_call_leaves_what_is_published(published, wrong, tmp_path):
+    place = shutil.copytree(published / "weights", tmp_path / "weights")
+    before = {path.name: path.read_bytes() for path in place.iterdir()}
+    publish = runpy.run_path(str(SCRIPT))["publish"]
+    places = {
+        "scores": published / "scores.json",
+        "source": published / "photographs",
+        **{key: tmp_path / path for key, path in wrong.items()},
+    }
+    with pytest.raises((typer.BadParameter, OSError, ValueError), match="nowhere"):
+        publish(published / "run", name="first", recipe="denoise", trained="anew", summary="", out=place, **places)
+    assert {path.name: path.read_bytes() for path in place.iterdir()} == before
+
+
 def test_published_weights_load_and_equal_the_run(published):
     entries = weights.entries(published / "weights")
     assert list(entries) == ["first", "second"]

@@ -1,6 +1,7 @@
 """The page without a browser: what its buttons do, and how it is served."""
 
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -227,6 +228,20 @@ def test_serving_leaves_nothing_behind(page_module, monkeypatch: pytest.MonkeyPa
     assert not folders[0].exists()
     assert os.environ["no_proxy"] == "example.org,127.0.0.1,localhost"
     assert capsys.readouterr().out == "The page is at http://127.0.0.1:7861/ and ends with Ctrl-C.\n"
+
+
+@pytest.mark.parametrize("name", ["SIGTERM", "SIGHUP"])
+def test_signals_leave_nothing_behind(name: str, page_module, monkeypatch: pytest.MonkeyPatch) -> None:
+    folders: list[Path] = []
+    ending = getattr(signal, name)
+    before = signal.getsignal(ending)
+    monkeypatch.setenv("GRADIO_TEMP_DIR", "to be restored")
+    monkeypatch.setattr(page_module, "launch", lambda *_, **__: folders.append(Path(os.environ["GRADIO_TEMP_DIR"])))
+    monkeypatch.setattr(page_module.gr.Blocks, "block_thread", lambda self: os.kill(os.getpid(), ending))
+    with pytest.raises(KeyboardInterrupt):
+        restore_web.serve(port=7861, open_browser=False)
+    assert not folders[0].exists()
+    assert signal.getsignal(ending) is before
 
 
 def test_a_taken_port_is_one_line(page_module) -> None:

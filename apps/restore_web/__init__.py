@@ -7,6 +7,8 @@ import os
 import signal
 import tempfile
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -47,8 +49,21 @@ def serve(*, host: str = "127.0.0.1", port: int = 7860, open_browser: bool = Tru
     with tempfile.TemporaryDirectory(prefix="restore-web-") as folder:
         os.environ["GRADIO_TEMP_DIR"] = folder
         page = build()
-        if threading.current_thread() is threading.main_thread():
-            for ending in (signal.SIGTERM, getattr(signal, "SIGHUP", signal.SIGTERM)):  # as Ctrl-C, so that nothing is left
-                signal.signal(ending, signal.default_int_handler)
-        print(f"The page is at {launch(page, host=host, port=port, open_browser=open_browser)} and ends with Ctrl-C.", flush=True)
-        page.block_thread()
+        with _ended_by_signals():
+            print(f"The page is at {launch(page, host=host, port=port, open_browser=open_browser)} and ends with Ctrl-C.", flush=True)
+            page.block_thread()
+
+
+@contextmanager
+def _ended_by_signals() -> Iterator[None]:
+    """Take the signals that end a process, or its terminal, for Ctrl-C, so that nothing is left behind."""
+    if threading.current_thread() is not threading.main_thread():
+        yield  # signals are the main thread's
+        return
+    endings = {signal.SIGTERM, getattr(signal, "SIGHUP", signal.SIGTERM)}
+    before = {ending: signal.signal(ending, signal.default_int_handler) for ending in endings}
+    try:
+        yield
+    finally:
+        for ending, handler in before.items():
+            signal.signal(ending, handler)
