@@ -71,7 +71,7 @@ class Plain:
     def find_noise(self, picture, *, noise):
         return None
 
-    def denoise(self, picture, *, sigma, noise, progress):
+    def denoise(self, picture, *, noise, progress, sigma=None):
         progress(1.0)
         return picture.replace(pixels=255 - picture.pixels)
 
@@ -454,8 +454,9 @@ def test_on_exists(folder, call, plain):
     code, _, err = call("denoise", "in", "-o", "out", "--on-exists", "skip")
     assert code == 0
     assert err[0] == "in/a.png: out/a.png exists, skipped"
-    assert err[1].startswith("in/sub/b.JPG -> out/sub/b.JPG")
-    assert err[2].startswith("1 skipped, 1 done in ")
+    assert err[1] == "in/sub/b.JPG: noise of a camera"
+    assert err[2].startswith("in/sub/b.JPG -> out/sub/b.JPG")
+    assert err[3].startswith("1 skipped, 1 done in ")
     assert call("denoise", "in", "-o", "out", "--on-exists", "rename", "-q") == (0, b"", [])
     assert Path("out/a-1.png").read_bytes() == first
     assert call("denoise", "out/a.png", "-o", "out/a.png", "--on-exists", "replace", "-q") == (0, b"", [])
@@ -517,7 +518,7 @@ def stdin(monkeypatch, content, *, terminal=False):
 def test_standard_input_to_standard_output(folder, call, plain, monkeypatch, words):
     stdin(monkeypatch, Path("a.png").read_bytes())
     code, out, err = call("denoise", *words)
-    assert (code, err) == (0, [])
+    assert (code, err) == (0, ["-: noise of a camera"])
     np.testing.assert_array_equal(read(out).pixels, 255 - read("a.png").pixels)
 
 
@@ -671,6 +672,15 @@ def test_demo_leaves_other_pictures_alone(folder, call):
     code, _, err = call("demo", "-o", ".")
     assert (code, err) == (2, ["restore: mask.png is there without the rest of a demo; expected a new folder, or that of an earlier demo"])
     assert Path("mask.png").read_bytes() == before
+
+
+def test_a_mask_that_marks_most_is_said(folder, call):
+    marks = np.full((40, 60), 255, np.uint8)
+    marks[:10] = 0
+    Image.fromarray(marks).save("inverted.png")
+    code, _, err = call("inpaint", "a.png", "--mask", "inverted.png", "-o", "out.png", "--method", "telea")
+    assert code == 0
+    assert "a.png: warning: the mask marks 75% of the photograph; white is what is to be filled" in err
 
 
 def test_a_mask_that_marks_nothing_is_said(folder, call):

@@ -179,6 +179,10 @@ def test_no_margins(text):
         ("a.png -o b.png --mask mask.png --seed 9223372036854775808", "--seed is 9223372036854775808; expected a whole number from 0 to"),
         ("a.png -o b.png --mask mask.png --feather 10001", "--feather is 10001; expected a number from 0 to 10000"),
         ("- -o b.png --mask mask.png --layer layers", "layer layers is no file that ends in .png, .tif, .tiff; expected one"),
+        (
+            "a.png -o b.png --mask mask.png --tolerance 5",
+            "--tolerance 5 is for a --mask that is a colour; expected one such as '#ff0000'",
+        ),
         ("a.png -o b.png --mask mask.png --tolerance 256", "--tolerance is 256; expected a number from 0 to 255"),
         ("a.png -o b.png --mask mask.png --layer c.jpg", "layer c.jpg ends in '.jpg'; expected one of .png, .tif, .tiff"),
         ("a.png -o b.png --mask mask.png --layer b.png", "layer b.png is a photograph, a mask, an output or another layer too"),

@@ -43,6 +43,8 @@ LAYERS = (".png", ".tif", ".tiff")
 """What layers end in: formats that keep samples exactly, with their transparency."""
 WIDEST = 10_000
 """`restore.masks.edit.WIDEST`, repeated so that a wrong call is answered before OpenCV is imported."""
+MOST = 0.6
+"""A mask that marks more than this share of a photograph is said to: it may be the wrong way round."""
 LAST_SEED = 2**63 - 1
 """The largest that `Restorer.inpaint` takes."""
 
@@ -131,6 +133,8 @@ def inpaint(  # noqa: PLR0913 - one parameter for each option
         raise WrongCall("nothing says what to fill; expected --mask, --expand, or both")
     if weights and method is not Method.learned:
         raise WrongCall(f"--weights is for --method learned; {method.value} has none")
+    if tolerance is not None and not any(one.startswith("#") for one in mask):
+        raise WrongCall(f"--tolerance {tolerance:g} is for a --mask that is a colour; expected one such as '#ff0000'")
     margins = read_margins(expand)
     work = make_plan(photos, out, on_exists=on_exists, exclude=[*mask, layer] if layer else mask)
     layers = aim_layers(work, layer, mask, on_exists=on_exists)
@@ -147,7 +151,11 @@ def inpaint(  # noqa: PLR0913 - one parameter for each option
         restorer = make_restorer(device, precision, runtime, tasks=tasks)
 
         def repair(picture: "Picture", job: "Job", progress: "Progress") -> "Picture | Result":
-            holes = masks.grow(masks.union([mark(picture, job) for mark in marks], picture.shape), grow)
+            holes = masks.union([mark(picture, job) for mark in marks], picture.shape)
+            if (share := (holes > 0).mean()) > MOST:
+                said = f"the mask marks {share:.0%} of the photograph; white is what is to be filled"
+                warnings.warn(said, ImageWarning, stacklevel=2)
+            holes = masks.grow(holes, grow)
             left, top, right, bottom = sides = margins(*picture.shape)
             if any(sides):
                 picture, border = masks.expand(picture, sides)
