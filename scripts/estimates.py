@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import numpy as np
 import typer
 from PIL import Image
-from scores import add_noise, names, numbers, report
+from scores import add_noise, names, numbers, report, writable
 
 from restore.data.photographs import survey
 from restore.degrade import codec
@@ -26,7 +26,7 @@ def estimates(
     again: Annotated[str, typer.Option(help="Qualities of second files, on grids of their own, separated by commas.")] = "50,75,95",
     scale: Annotated[float, typer.Option(min=0.1, max=1, help="Shrink the photographs (Lanczos): their own JPEG traces go.")] = 0.6,
     limit: Annotated[int | None, typer.Option(min=1, help="Only the first so many photographs.")] = None,
-    json_file: Annotated[Path | None, typer.Option("--json", help="File for the numbers.")] = None,
+    json_file: Annotated[Path | None, typer.Option("--json", callback=writable, help="File for the numbers.")] = None,
 ) -> None:
     """Errors of the noise level, and of the JPEG quality that pixels tell, in colour and in grey.
 

@@ -29,7 +29,7 @@ import typer
 from contenders import DENOISERS, INPAINTERS, Array, Denoiser, Settings, label, networks, usable
 from estimates import estimates
 from PIL import Image
-from scores import NOISES, add_noise, measure, names, numbers, pictures, report, save, summary, timed, toned
+from scores import NOISES, add_noise, measure, names, numbers, pictures, report, save, summary, timed, toned, writable
 
 from restore import Restorer, image, masks, metrics, weights
 from restore import data as datasets
@@ -39,6 +39,7 @@ from restore.degrade.blur import benchmark_kernels
 from restore.networks.filtering import OPERATORS
 from restore.runtime import pick_device
 from restore.tasks.deblur import MAX_WIDTH
+from restore.tasks.denoise import MAX_SIGMA
 from restore.training.classify import chunks
 from restore.training.deblur import width
 
@@ -54,7 +55,7 @@ Weights = Annotated[
 Methods = Annotated[str, typer.Option("--method", help="Classical methods, separated by commas.")]
 Data = Annotated[Path, typer.Option(help="Folder of clean pictures.")]
 Crop = Annotated[int, typer.Option(min=0, help="Side of the centre crop that is measured; 0: the whole picture.")]
-Json = Annotated[Path | None, typer.Option("--json", help="File for the numbers, those of each picture too.")]
+Json = Annotated[Path | None, typer.Option("--json", callback=writable, help="File for the numbers, those of each picture too.")]
 
 
 @app.callback()
@@ -63,7 +64,7 @@ def settings(
     limit: Annotated[int | None, typer.Option(min=1, help="Only the first so many pictures.")] = None,
     features: Annotated[Path, typer.Option(help="ImageNet weights of LPIPS's SqueezeNet.")] = FEATURES,
     device: Annotated[str, typer.Option(help="Device of the networks.")] = "auto",
-    precision: Annotated[str, typer.Option(help="fp32 or bf16.")] = "fp32",
+    precision: Annotated[Literal["fp32", "bf16", "auto"], typer.Option(help="Precision of the networks.")] = "fp32",
     out: Annotated[Path | None, typer.Option(help="Folder for the results, as PNG.")] = None,
     blind: Annotated[bool, typer.Option("--blind", help="Do not tell the networks the noise level or the quality.")] = False,
     best: Annotated[bool, typer.Option("--best", help="The mean over eight turned and mirrored forms.")] = False,
@@ -97,6 +98,8 @@ def denoise(
     for name, function in networks("denoise", weight, options).items():
         contenders[name] = lambda noisy, level, function=function: function(noisy, sigma=None if options.blind else level)
     levels, rows = numbers(sigma), []
+    if weight and not 0 <= min(levels) <= max(levels) <= MAX_SIGMA:
+        raise typer.BadParameter(f"{sigma!r} leaves 0 to {MAX_SIGMA:g}, which networks know", param_hint="--sigma")
     for kind in names(noise, NOISES, "noise"):
         for level in levels:
             for name, function in contenders.items():
@@ -215,6 +218,8 @@ def deblur(
 ) -> None:
     """Blur and 1 % of noise; "input" is what is seen, from where the gain counts. Methods named -true know the kernel: a ceiling."""
     options: Settings = context.obj
+    if told != "nothing" and blur == "shake":
+        raise typer.BadParameter(f"a shake's path is found; {told!r} cannot be told beside it", param_hint="--told")
     contenders = {name: deconvolution.method(*deconvolution.CHOSEN[name]) for name in names(method, deconvolution.CHOSEN, "method")}
     hints = {"nothing": lambda known: {}, "width": lambda known: {"width": spread(known)}, "kernel": lambda known: {"kernel": known}}
     for name, function in networks("deblur", weight, options).items():

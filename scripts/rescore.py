@@ -18,7 +18,7 @@ import evaluate
 import numpy as np
 import typer
 from estimates import photographs
-from scores import add_noise, centre
+from scores import add_noise, centre, writable
 
 from restore import Restorer, masks, metrics
 from restore.degrade import codec
@@ -147,7 +147,9 @@ def main(
     held_out: Annotated[Path, typer.Option(help="Photographs that the weight was not trained on; for bfloat16.")] = HELD_OUT,
     count: Annotated[int, typer.Option(min=1, help="How many of them.")] = 40,
     limit: Annotated[int | None, typer.Option(min=1, help="Only the first so many pictures of the scores.")] = None,
-    json_file: Annotated[Path | None, typer.Option("--json", help="File for the scores, as `publish.py` takes them.")] = None,
+    json_file: Annotated[
+        Path | None, typer.Option("--json", callback=writable, help="File for the scores, as `publish.py` takes them.")
+    ] = None,
 ) -> None:
     """Measure, print and write the scores of a weight."""
     if task not in CALLS:

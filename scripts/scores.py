@@ -101,6 +101,13 @@ def save(folder: Path | None, name: str, picture: Array) -> None:
         image.write(image.Picture.from_array(picture), path)
 
 
+def writable(path: Path | None) -> Path | None:
+    """Give the file for the numbers back, before anything is measured, if its folder is there."""
+    if path and not path.parent.is_dir():
+        raise typer.BadParameter(f"{path.parent} is no folder")
+    return path
+
+
 def report(rows: list[dict[str, Any]], json_file: Path | None) -> None:
     """Print a markdown table of the rows, and write them to a file."""
     if not rows:

@@ -378,6 +378,12 @@ def test_a_restoration_network_is_no_classifier(script, sides):
         (["dejpeg", "--weight", "", "--files", "jpeg2000"], "'jpeg2000' is unknown, expected some of grey, colour, double"),
         (["dejpeg", "--weight", "", "--jpeg-quality", "best"], "'best' is not a list of numbers"),
         (["deblur"], "nothing to measure: give --weight or --method"),
+        (
+            ["deblur", "--weight", "deblur", "--told", "kernel", "--blur", "shake"],
+            "a shake's path is found; 'kernel' cannot be told beside it",
+        ),
+        (["denoise", "--weight", "denoise", "--sigma", "15,100"], "'15,100' leaves 0 to 75, which networks know"),
+        (["--precision", "bf16x", "denoise", "--weight", "denoise"], "'bf16x' is not one of 'fp32', 'bf16', 'auto'"),
         (["deblur", "--method", "inverse"], "'inverse' is unknown, expected some of wiener, richardson-lucy, wiener-true"),
         (["deblur", "--method", "wiener", "--kernel", "disk_4"], "'disk_4' is unknown, expected some of gaussian_1.2, gaussian_2, disk_3"),
         (["denoise", "--weight", "nope"], "Invalid value for --weight: weight 'nope' is unknown; expected one of denoise, inpaint"),
@@ -393,6 +399,12 @@ def test_wrong_calls_say_what_is_wrong(evaluate, arguments, message):
     assert result.exit_code == 2
     assert rows is None
     assert message in " ".join(result.stderr.replace("│", " ").split())
+
+
+def test_numbers_that_cannot_be_kept_are_not_measured(script, tmp_path):
+    result = CliRunner().invoke(script.app, ["denoise", "--method", "none", "--json", str(tmp_path / "nowhere" / "a.json")])
+    assert result.exit_code == 2
+    assert "is no folder" in " ".join(result.stderr.replace("│", " ").split())
 
 
 def test_an_empty_folder_is_refused(script, tmp_path):
