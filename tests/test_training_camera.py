@@ -16,7 +16,7 @@ from restore.training.base import psnr
 from restore.training.camera import CASES, Case, DenoiseCamera, reading_noise, take
 from restore.training.config import Config
 
-NOTHING = dict.fromkeys(("shrunk", "smooth", "sharp", "coded", "white", "untouched", "grey", "told"), 0.0)
+NOTHING = dict.fromkeys(("shrunk", "smooth", "sharp", "coded", "white", "film", "untouched", "grey", "toned", "told"), 0.0)
 WHOLE = {**NOTHING, "shrink": (1.0, 1.0)}
 
 
@@ -51,6 +51,30 @@ def test_white_noise_is_white_and_runs_to_50():
     assert 45 < levels.max() < 52
     shared = (noise[..., 1:] * noise[..., :-1]).mean((1, 2, 3)) / noise.square().mean((1, 2, 3))
     assert shared[levels > 5].abs().max() < 0.1
+
+
+def test_film_has_grain_of_the_widths_asked_for():
+    flat = torch.full((64, 3, 32, 32), 0.5)
+    shared = {}
+    for width in (0.3, 1.5):
+        settings = {**WHOLE, "film": 1.0, "grain": (20.0, 20.0), "width": (width, width)}
+        noise = DenoiseCamera(**settings).draw(flat, Draws(0, range(64)))["noisy"] - 0.5
+        assert 255 * noise.std() == pytest.approx(20, rel=0.05)
+        shared[width] = ((noise[..., 1:] * noise[..., :-1]).mean() / noise.square().mean()).item()
+        grey = (noise.amax(1) == noise.amin(1)).flatten(1).all(1).float().mean()
+        assert 0.3 < grey < 0.7
+    assert shared[0.3] < 0.1
+    assert shared[1.5] > 0.8
+
+
+def test_toned_crops_have_noise_of_their_tone():
+    """Black and white photographs on warm paper: one number says a pixel's colour, with and without noise."""
+    batch = draw(toned=1.0)
+    for key in ("clean", "noisy"):
+        for picture in batch[key].flatten(2):
+            bright = picture[:, picture[1] > 0.1]  # below that, one step of green is many of red
+            assert bright[:, bright[1].argsort()].diff(dim=1).min() > -3.01 / 255
+    assert (batch["clean"].amax(1) - batch["clean"].amin(1)).max() > 0.1
 
 
 def test_grey_crops_have_grey_noise():
@@ -113,6 +137,8 @@ def test_cases():
     assert levels["clean"] == 0 < levels["low"] < levels["medium"] < levels["high"] == levels["high_told"]
     assert torch.equal(take(clean, CASES["high"], 3)[0], take(clean, CASES["high"], 3)[0])
     assert not torch.equal(take(clean, CASES["high"], 3)[0], take(clean, CASES["high"], 4)[0])
+    film = take(clean, CASES["film"], 3)[0] - clean
+    assert (film[..., 1:] * film[..., :-1]).mean() > 0.5 * film.square().mean()
     noisy, level = take(clean, Case(12, 0), 3)
     assert float((noisy - clean).square().mean().sqrt()) == pytest.approx(level)
 
@@ -163,6 +189,8 @@ def test_a_run(tmp_path):
         ({"shot": (0.0, 5.0)}, "objective.shot starts at 0; expected a number above 0"),
         ({"contrast": (0.0, 1.0)}, "objective.contrast starts at 0; expected a number above 0"),
         ({"shrink": (0.0, 1.0)}, "objective.shrink starts at 0; expected a number above 0"),
+        ({"grain": (0.0, 5.0)}, "objective.grain starts at 0; expected a number above 0"),
+        ({"width": (0.5, 3.0)}, "objective.width is 0.5,3; expected 0 to 2, the lower before the higher"),
         ({"quality": (70.0, 101.0)}, "objective.quality is 70,101; expected 0 to 100"),
         *[({name: 1.5}, f"objective.{name} is 1.5; expected 0 to 1") for name in NOTHING],
     ],

@@ -1,4 +1,4 @@
-"""The objective of the denoiser for photographs as cameras write them: noise that light, colour, sharpening and JPEG have formed."""
+"""The objective of the denoiser for photographs as cameras write them: noise that light, film, colour, sharpening and JPEG have formed."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -12,8 +12,8 @@ from restore import degrade, losses
 from restore.degrade.base import column, numbers
 from restore.degrade.blur import blur
 from restore.degrade.camera import Camera, sharpening, smoothed
-from restore.degrade.noise import Crosstalk, Gains
-from restore.degrade.tone import luma
+from restore.degrade.noise import Crosstalk, Gains, film_grain
+from restore.degrade.tone import luma, sepia
 from restore.draws import Draws
 from restore.training.base import Batch, Photographs, check_positive, check_range, check_shares, psnr, shrunken, some
 
@@ -22,11 +22,13 @@ class Case(NamedTuple):
     """A camera, and what it does to a held-out picture.
 
     Attributes:
-        shot: Standard deviation of the photon noise at the sensor's white, in 8-bit units; 0: there is no noise at all.
+        shot: Standard deviation of the photon noise at the sensor's white, or of film's grain in mid-tones, in 8-bit units; 0: there is no
+            noise at all.
         quality: Of the JPEG file, 4:2:0; 0: none is written.
         interpolation: The place in ``degrade.camera.INTERPOLATIONS``.
         smooth: How widely the camera smooths noise, in pixels: that of brightness; that of colour three times as much.
         told: Whether the network hears of the level.
+        film: The width of film's grain in pixels; 0: there is none, but a sensor.
     """
 
     shot: float
@@ -34,6 +36,7 @@ class Case(NamedTuple):
     interpolation: int = 2
     smooth: float = 0.1
     told: bool = False
+    film: float = 0.0
 
 
 CASES = {
@@ -42,9 +45,12 @@ CASES = {
     "high": Case(28, 90),
     "high_told": Case(28, 90, told=True),
     "smooth": Case(28, 85, interpolation=1, smooth=0.6),
+    "film": Case(14, 90, film=0.7),
     "clean": Case(0, 0),
 }
-"""What is measured: low, medium and high ISO, and pictures without noise."""
+"""What is measured: low, medium and high ISO, scanned film, and pictures without noise."""
+FILM_COLOUR = 0.2
+"""How much of its grain each layer of the film that is measured has of its own."""
 SLOPE, OFFSET, SPREAD = 2.18, 1.2, 0.26
 """Logarithm of the variance of reading, from that of the photons at white, and its deviation: Brooks et al. 2019, of phones."""
 
@@ -66,8 +72,12 @@ class DenoiseCamera(Photographs):
         coded: Share of the crops that are JPEG files.
         quality: Their lowest and highest quality.
         white: Share of the crops that have white noise instead, up to a deviation of 50.
+        film: Share of the crops that are of film instead, grey or coloured in equal parts.
+        grain: Lowest and highest deviation of its grain in mid-tones, in 8-bit units; its logarithm is drawn evenly.
+        width: Lowest and highest width of a grain: the deviation in pixels of the Gaussian that filters noise.
         untouched: Share of the crops without noise.
         grey: Share of the crops that lose their colours, noise included.
+        toned: Share of the crops that turn sepia, noise included.
         told: Share of the crops whose level the network hears of.
 
     Raises:
@@ -86,25 +96,32 @@ class DenoiseCamera(Photographs):
     coded: float = 0.7
     quality: tuple[float, float] = (70.0, 98.0)
     white: float = 0.1
+    film: float = 0.2
+    grain: tuple[float, float] = (3.0, 30.0)
+    width: tuple[float, float] = (0.2, 1.5)
     untouched: float = 0.04
     grey: float = 0.08
+    toned: float = 0.06
     told: float = 0.4
 
     def __post_init__(self) -> None:
-        for name, highest in (("shot", 255), ("contrast", 4), ("shrink", 1)):
+        for name, highest in (("shot", 255), ("contrast", 4), ("shrink", 1), ("grain", 255), ("width", 2)):
             check_positive(f"objective.{name}", getattr(self, name), highest)
         check_range("objective.quality", self.quality, 100)
-        check_shares(self, "shrunk", "smooth", "sharp", "coded", "white", "untouched", "grey", "told")
+        check_shares(self, "shrunk", "smooth", "sharp", "coded", "white", "film", "untouched", "grey", "toned", "told")
 
     def draw(self, clean: torch.Tensor, draws: Draws) -> Batch:
         """Take crops with a drawn camera each, and do to them what cameras and phones do before they write a file."""
         camera, normal = self.cameras(draws), draws.normal(*clean.shape[1:])
         white = degrade.gaussian_noise(clean, numbers(draws.uniform(0, 50), draws), normal)
-        noisy = torch.where(column(some(draws, self.white)), white, camera.expose(clean, normal))
+        noisy = torch.where(column(some(draws, self.film)), self.filmed(clean, normal, draws), camera.expose(clean, normal))
+        noisy = torch.where(column(some(draws, self.white)), white, noisy)
         noisy = torch.where(column(some(draws, self.untouched)), clean, noisy)
         both = shrunken(torch.cat([clean, noisy], 1), draws, self.shrink, self.shrunk)  # (N, 6, S, S)
         grey = column(some(draws, self.grey))
-        clean, noisy = (torch.where(grey, luma(x).expand_as(x), x) for x in both.split(3, 1))
+        toned, warmth = column(some(draws, self.toned)), numbers(draws.uniform(-0.1, 0.5), draws)
+        clean, noisy = (torch.where(toned, sepia(x, torch.ones_like(warmth), warmth), x) for x in both.split(3, 1))
+        clean, noisy = (torch.where(grey, luma(x).expand_as(x), x) for x in (clean, noisy))
         brightness, spread = draws.uniform(0.1, 0.8), draws.uniform(0.1, 2.0)
         noise = smoothed(noisy - clean, numbers(brightness, draws), numbers(np.maximum(brightness, spread), draws))
         noise = torch.where(column(some(draws, self.smooth)), noise, noisy - clean)
@@ -134,6 +151,12 @@ class DenoiseCamera(Photographs):
             interpolation=numbers(draws.integers(3), draws),
             contrast=numbers(draws.uniform(*self.contrast), draws),
         )
+
+    def filmed(self, clean: torch.Tensor, normal: torch.Tensor, draws: Draws) -> torch.Tensor:
+        """The crops on film: a drawn one each."""
+        level, width = (numbers(np.exp(draws.uniform(*np.log(bounds))), draws) for bounds in (self.grain, self.width))
+        colour = np.where(draws.uniform() < 0.5, 0.0, draws.uniform())
+        return film_grain(clean, level, width, numbers(colour, draws), normal)
 
     def loss(self, network: nn.Module, batch: Batch) -> torch.Tensor:
         """Charbonnier distance to the clean crop."""
@@ -186,8 +209,13 @@ def take(clean: torch.Tensor, case: Case, number: int) -> tuple[torch.Tensor, fl
         interpolation=numbers(np.array([case.interpolation]), draws),
         contrast=numbers(np.array([1.25]), draws),
     )
-    host = clean.cpu()
-    noise = camera.expose(host, draws.normal(*clean.shape[1:])) - host
+    host, normal = clean.cpu(), draws.normal(*clean.shape[1:])
+    if case.film:
+        level, width, colour = (numbers(np.array([value]), draws) for value in (case.shot, case.film, FILM_COLOUR))
+        taken = film_grain(host, level, width, colour, normal)
+    else:
+        taken = camera.expose(host, normal)
+    noise = taken - host
     widths = numbers(np.array([case.smooth]), draws)
     noisy = degrade.quantize(host + smoothed(noise, widths, 3 * widths))
     level = float((noisy - host).square().mean().sqrt())
