@@ -261,6 +261,7 @@ class Restorer(Loaded):
         width: float | None = None,
         blur: str = "auto",
         kernel: np.ndarray | None = None,
+        found: Callable[[np.ndarray | None], None] | None = None,
         progress: Progress | None = None,
     ) -> Any:
         """Sharpen what a lens out of focus or a shaking hand blurred; alpha stays as it was.
@@ -268,10 +269,12 @@ class Restorer(Loaded):
         Args:
             image: As for ``inpaint``.
             width: Standard deviation of the blur's kernel in pixels, sqrt((var_x + var_y) / 2), 0.3 to 4: of a Gaussian its sigma, of a
-                disk half its radius, of a straight motion its length / sqrt(24), which the network is told; None: as each picture looks.
+                disk half its radius, of a straight motion its length / sqrt(24). The network is told, and nothing is looked for; None: as
+                each picture looks.
             blur: What made it, which is found (``find_kernel``) and undone with the denoiser: "lens": the spot of a lens out of focus;
                 "shake": the path of the camera; "auto": either. Where that is not sure to help, and for "any", a network sharpens.
             kernel: What the sharp picture was correlated with, (h, w) of odd sides, where that is known: undone with the denoiser.
+            found: Called with what ``find_kernel`` returns for each picture that it looks at, before the picture is sharpened.
             progress: Called with the fraction done, 0 to 1.
 
         Returns:
@@ -293,6 +296,8 @@ class Restorer(Loaded):
             if search:
                 first, rest = kinds.halves(share, search_share(picture.pixels))
                 path = self.find_kernel(picture, blur=blur, progress=first)
+                if found:
+                    found(path)
             if path is None:
                 return self._restored(picture, functools.partial(TASKS["deblur"].function, width=width), self.runtime("deblur"), rest)
             return self._restored(picture, functools.partial(deconvolve, kernel=path), self.runtime("denoise", once=True), rest)

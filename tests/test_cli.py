@@ -351,16 +351,10 @@ def test_deblur_hands_its_options_on(folder, call, monkeypatch):
     seen = []
 
     class Listening:
-        def searches(self, blur):
-            return blur != "any"
-
-        def find_kernel(self, picture, *, blur, progress):
-            seen.append(blur)
-            progress(1.0)
-            return np.eye(5) if blur == "shake" else None
-
-        def deblur(self, picture, *, width=None, blur="auto", kernel=None, progress):
-            seen.append((width, blur, kernel is not None))
+        def deblur(self, picture, *, width, blur, found, progress):
+            seen.append((width, blur))
+            if width is None and blur != "any":
+                found(np.eye(5) if blur == "shake" else None)
             progress(1.0)
             return picture
 
@@ -369,16 +363,19 @@ def test_deblur_hands_its_options_on(folder, call, monkeypatch):
     assert call(*words, "-o", "b.png", "--width", "1.5", "-q") == (0, b"", [])
     assert call("deblur", "a.png", "-o", "c.png", "-q") == (0, b"", [])
     code, _, said = call("deblur", "a.png", "-o", "d.png", "--blur", "lens")
-    assert (code, said[0]) == (0, "a.png: no lens was found that is sure to be undone; a network sharpened it")
+    assert (code, said[0]) == (0, "a.png: under 240 pixels a side no lens can be found; a network sharpened it")
+    Image.new("RGB", (240, 300)).save("large.png")
+    code, _, said = call("deblur", "large.png", "-o", "f.png", "--blur", "lens")
+    assert (code, said[0]) == (0, "large.png: no lens was found that is sure to be undone; a network sharpened it")
     code, _, said = call("deblur", "a.png", "-o", "e.png", "--blur", "shake")
     assert (code, said[0]) == (0, "a.png: the camera shook by 6 pixels")
     told = {"tasks": {"deblur": "mine"}, "quality": base.Quality.best}
-    assert seen[:2] == [("cpu", base.Precision.bf16, base.Engine.torch, told), (1.5, "any", False)]
+    assert seen[:2] == [("cpu", base.Precision.bf16, base.Engine.torch, told), (1.5, "auto")]
     blind = {"tasks": {"deblur": ""}, "quality": base.Quality.default}
-    assert seen[2:5] == [("auto", base.Precision.auto, base.Engine.auto, blind), "auto", (None, "any", False)]
-    assert seen[6:8] == ["lens", (None, "any", False)]
+    assert seen[2:5] == [("auto", base.Precision.auto, base.Engine.auto, blind), (None, "auto"), seen[2]]
+    assert seen[5] == seen[7] == (None, "lens")
     assert seen[8][-1]["tasks"] == {"deblur": "", "denoise": ""}
-    assert seen[9:] == ["shake", (None, "auto", True)]
+    assert seen[9:] == [(None, "shake")]
 
 
 def test_deblur_repairs_with_its_network(folder, call, tiny_weights):

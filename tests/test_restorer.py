@@ -303,10 +303,13 @@ def test_what_blurred_a_picture_is_found_or_told(small: Restorer, monkeypatch: p
 
     monkeypatch.setattr(restorer, "find_kernel", find)
     undone = restorer.deconvolve(PHOTO, small.runtime("denoise"), kernel=kernel)
-    np.testing.assert_array_equal(small.deblur(PHOTO), undone)
+    told: list[np.ndarray | None] = []
+    np.testing.assert_array_equal(small.deblur(PHOTO, found=told.append), undone)
     np.testing.assert_array_equal(small.deblur(PHOTO, blur="shake"), undone)
-    np.testing.assert_array_equal(small.deblur(PHOTO // 4), small.deblur(PHOTO // 4, blur="any"))
+    np.testing.assert_array_equal(small.deblur(PHOTO // 4, found=told.append), small.deblur(PHOTO // 4, blur="any", found=told.append))
     assert heard == ["auto", "shake", "auto"]
+    assert told[1:] == [None]
+    assert told[0] is kernel
     np.testing.assert_array_equal(
         small.deblur(PHOTO // 4, kernel=kernel), restorer.deconvolve(PHOTO // 4, small.runtime("denoise"), kernel=kernel)
     )

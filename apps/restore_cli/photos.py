@@ -30,6 +30,8 @@ from restore_cli.base import (
 )
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from restore.batch import Job, Progress
     from restore.image import Picture
     from restore_cli.base import Repair
@@ -194,24 +196,22 @@ def deblur(  # noqa: PLR0913 - one parameter for each option
     work, remarks = make_plan(photos, out, on_exists=on_exists), dict[Path | None, str]()
 
     def prepare() -> "Repair":
-        from restore.kinds import halves
+        from restore.deconvolution import LEAST
         from restore.psf import in_words
-        from restore.tasks.deconvolve import search_share
 
         tasks = {"deblur": weights} if blur is not Blur.shake else {"deblur": weights, "denoise": ""}
         restorer = make_restorer(device, precision, runtime, tasks=tasks, quality=quality)
 
         def repair(picture: "Picture", job: "Job", progress: "Progress") -> "Picture":
-            if spread is not None or not restorer.searches(blur.value):
-                return restorer.deblur(picture, width=spread, blur="any", progress=progress)
-            search, rest = halves(progress, search_share(picture.pixels))
-            kernel = restorer.find_kernel(picture, blur=blur.value, progress=search)
-            if kernel is None:
-                if blur is not Blur.auto:
-                    remarks[job.source] = f"no {blur.value} was found that is sure to be undone; a network sharpened it"
-                return restorer.deblur(picture, blur="any", progress=rest)
-            remarks[job.source] = in_words(kernel)
-            return restorer.deblur(picture, kernel=kernel, progress=rest)
+            def remark(kernel: "np.ndarray | None") -> None:
+                if kernel is not None:
+                    remarks[job.source] = in_words(kernel)
+                elif blur is not Blur.auto:
+                    small = f"under {LEAST} pixels a side no {blur.value} can be found"
+                    why = small if min(picture.shape) < LEAST else f"no {blur.value} was found that is sure to be undone"
+                    remarks[job.source] = f"{why}; a network sharpened it"
+
+            return restorer.deblur(picture, width=spread, blur=blur.value, found=remark, progress=progress)
 
         return repair
 

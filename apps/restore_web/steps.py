@@ -13,11 +13,9 @@ from restore import estimate, masks, weights
 from restore.filters import classic
 from restore.filters.options import Row, apply, read_value
 from restore.image import read
-from restore.kinds import halves
 from restore.psf import in_words
 from restore.restorer import Restorer
 from restore.tasks import TASKS
-from restore.tasks.deconvolve import search_share
 from restore.tasks.dejpeg import history_in_words, quality_for
 from restore.tasks.denoise import MAX_SIGMA
 from restore.tasks.filter import LEARNED, learned
@@ -197,17 +195,14 @@ def remove_blur(work: Work, *, restorer: Restorer, width: float | None, blur: st
         WeightsError: The network's weight cannot be used.
     """
     start = time.perf_counter()
-    kernel, rest = None, progress
-    if width is None and restorer.searches(blur):
-        search, rest = halves(progress, search_share(work.picture.pixels))
-        kernel = restorer.find_kernel(work.picture, blur=blur, progress=search)
-    if kernel is None:
-        result = restorer.deblur(work.picture, width=width, blur="any", progress=rest)
-        done = f"Sharpened{'' if width is None else f', blur of {width:g} pixels,'}"
-    else:
-        result = restorer.deblur(work.picture, kernel=kernel, progress=rest)
-        words = in_words(kernel)
-        done = f"{words[0].upper()}{words[1:]}: undone"
+    done = f"Sharpened{'' if width is None else f', blur of {width:g} pixels,'}"
+
+    def tell(kernel: np.ndarray | None) -> None:
+        nonlocal done
+        if kernel is not None:
+            done = f"{in_words(kernel).capitalize()}: undone"
+
+    result = restorer.deblur(work.picture, width=width, blur="any" if width is not None else blur, found=tell, progress=progress)
     return finished(work, result, f"{done} in {time.perf_counter() - start:.1f} s.")
 
 

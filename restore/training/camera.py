@@ -211,8 +211,8 @@ def take(clean: torch.Tensor, case: Case, number: int) -> tuple[torch.Tensor, fl
     )
     host, normal = clean.cpu(), draws.normal(*clean.shape[1:])
     if case.film:
-        level, width, colour = (numbers(np.array([value]), draws) for value in (case.shot, case.film, FILM_COLOUR))
-        taken = film_grain(host, level, width, colour, normal)
+        sigma, width, colour = (numbers(np.array([value]), draws) for value in (case.shot, case.film, FILM_COLOUR))
+        taken = film_grain(host, sigma, width, colour, normal)
     else:
         taken = camera.expose(host, normal)
     noise = taken - host
