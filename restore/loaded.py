@@ -11,10 +11,10 @@ from restore.tasks import TASKS
 
 BF16_LOSS = "loss in bf16: PSNR, dB"
 """The score of a weight's manifest that says what bfloat16 costs: the mean over pictures, at the setting where it costs most."""
+BF16_ALLOWED = 0.02
+"""The loss up to which a network runs in bfloat16 where the precision is "auto"."""
 QUALITIES = ("fast", "default", "best")
 """What ``Restorer`` takes as its quality."""
-ALLOWED = 0.02
-"""What it may cost where the precision is "auto"."""
 
 
 class Loaded:
@@ -80,7 +80,7 @@ class Loaded:
                 assert isinstance(network, Network)  # as its task says
                 precision = self.precision
                 if precision == "auto":
-                    is_cheap = entry.scores.get(BF16_LOSS, ALLOWED) < ALLOWED
+                    is_cheap = entry.scores.get(BF16_LOSS, BF16_ALLOWED) < BF16_ALLOWED
                     precision = "bf16" if self._has_bf16 and is_cheap and not exact else "fp32"
                 self._runtimes[key] = Runtime(network, device=self.device, precision=precision, runtime=self._wanted, ensemble=ensemble)
             return self._runtimes[key]

@@ -151,7 +151,15 @@ class Restorer(Loaded):
         function = functools.partial(TASKS["inpaint"].function, runtime=runtime, method=method, tile=self.tile, finish=finish)
         return lambda picture, hole, share: picture.replace(pixels=function(picture.pixels, hole, linear=picture.is_linear, progress=share))
 
-    def denoise(self, image: Kind, *, sigma: Level = None, noise: str = "auto", progress: Progress | None = None) -> Any:
+    def denoise(
+        self,
+        image: Kind,
+        *,
+        sigma: Level = None,
+        noise: str = "auto",
+        found: Callable[[float | None], None] | None = None,
+        progress: Progress | None = None,
+    ) -> Any:
         """Remove noise; alpha stays as it was.
 
         Args:
@@ -161,6 +169,7 @@ class Restorer(Loaded):
             noise: "white": alike in all frequencies, as in tests and in pictures that were computed; "camera": formed by a camera or phone,
                 and by its JPEG file; "auto": as each picture shows (``restore.estimate.has_camera_noise``), and "white" where ``weights``
                 names one, or none for cameras is there. A weight that ``weights`` names must be of the kind that is asked for.
+            found: Called with what ``find_noise`` returns for each picture, before it is cleaned, where ``sigma`` is None.
             progress: Called with the fraction done, 0 to 1.
 
         Returns:
@@ -182,8 +191,12 @@ class Restorer(Loaded):
             if sigma is not None and not np.any(sigma):
                 return kinds.untouched(picture, share)
             camera = self._is_camera(picture, noise)
-            if sigma is None and not camera and not (sigma := _level(picture)):
-                return kinds.untouched(picture, share)
+            if sigma is None:
+                sigma = None if camera else _level(picture)
+                if found:
+                    found(sigma)
+                if sigma == 0:
+                    return kinds.untouched(picture, share)
             exact = sigma is not None and bool(np.min(sigma) < FAINT)
             function = functools.partial(TASKS["denoise"].function, sigma=sigma, camera=camera)
             return self._restored(picture, function, self.runtime("denoise", camera=camera, exact=exact), share)
@@ -217,7 +230,14 @@ class Restorer(Loaded):
         is_asked = noise == "auto" and may_tell
         return noise == "camera" or (is_asked and estimate.has_camera_noise(picture.pixels, linear=picture.is_linear))
 
-    def dejpeg(self, image: Kind, *, jpeg_quality: int | str = "auto", progress: Progress | None = None) -> Any:
+    def dejpeg(
+        self,
+        image: Kind,
+        *,
+        jpeg_quality: int | str = "auto",
+        found: Callable[[tuple[int, ...]], None] | None = None,
+        progress: Progress | None = None,
+    ) -> Any:
         """Remove what JPEG left: blocks, rings, blotches of colour; alpha stays as it was.
 
         A Picture of a JPEG file is written at quality 95 without chroma subsampling afterwards: its own tables would damage it anew.
@@ -227,6 +247,7 @@ class Restorer(Loaded):
             jpeg_quality: From 1 (strongest) to 100 on libjpeg's scale; "blind": as strongly as the network thinks; or "auto": as each
                 picture's history asks (``restore.estimate.jpeg_history``, ``tasks.dejpeg.quality_for``), and one without traces of JPEG, or
                 of qualities above ``tasks.dejpeg.FINEST``, comes back bit for bit.
+            found: Called with each picture's history, before it is cleaned, where ``jpeg_quality`` is "auto".
             progress: Called with the fraction done, 0 to 1.
 
         Returns:
@@ -244,7 +265,12 @@ class Restorer(Loaded):
         runtime = self.runtime("dejpeg")
 
         def clean(picture: Picture, share: Progress | None) -> Picture:
-            told = quality_for(estimate.jpeg_history(picture)) if jpeg_quality == "auto" else jpeg_quality
+            told: int | str | None = jpeg_quality
+            if jpeg_quality == "auto":
+                history = estimate.jpeg_history(picture)
+                told = quality_for(history)
+                if found:
+                    found(history)
             if told is None:
                 return kinds.untouched(picture, share)
             function, coding = functools.partial(TASKS["dejpeg"].function, jpeg_quality=told), picture.coding
@@ -300,7 +326,7 @@ class Restorer(Loaded):
                     found(path)
             if path is None:
                 return self._restored(picture, functools.partial(TASKS["deblur"].function, width=width), self.runtime("deblur"), rest)
-            return self._restored(picture, functools.partial(deconvolve, kernel=path), self.runtime("denoise", once=True), rest)
+            return self._restored(picture, functools.partial(deconvolve, kernel=path), self.runtime("denoise", exact=True, once=True), rest)
 
         return kinds.each(image, sharpen, progress)
 

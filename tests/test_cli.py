@@ -68,10 +68,7 @@ def call(capsysbinary):
 class Plain:
     """Stands in for a Restorer whose weights take time to load: the picture, turned negative."""
 
-    def find_noise(self, picture, *, noise):
-        return None
-
-    def denoise(self, picture, *, noise, progress, sigma=None):
+    def denoise(self, picture, *, sigma, noise, found, progress):
         progress(1.0)
         return picture.replace(pixels=255 - picture.pixels)
 
@@ -299,15 +296,13 @@ def test_denoise_hands_its_options_on(folder, call, monkeypatch):
     seen = []
 
     class Listening(Plain):
-        found = None
+        level = None
 
-        def find_noise(self, picture, *, noise):
-            seen.append(noise)
-            return self.found
-
-        def denoise(self, picture, *, noise, **options):
-            seen.append((options.get("sigma"), noise))
-            return super().denoise(picture, sigma=options.get("sigma"), noise=noise, progress=options["progress"])
+        def denoise(self, picture, *, sigma, noise, found, progress):
+            seen.append((sigma, noise))
+            if sigma is None:
+                found(self.level)
+            return super().denoise(picture, sigma=sigma, noise=noise, found=found, progress=progress)
 
     def make(*words, tasks, quality, camera):
         seen.append((*words, tasks, quality.value, camera))
@@ -317,24 +312,24 @@ def test_denoise_hands_its_options_on(folder, call, monkeypatch):
     assert call("denoise", "a.png", "-o", "b.png", "--sigma", "12.5", "--device", "cpu", "--precision", "bf16", "-q") == (0, b"", [])
     assert call("denoise", "a.png", "-o", "c.png", "--noise", "camera", "-q") == (0, b"", [])
     assert seen[:2] == [("cpu", base.Precision.bf16, base.Engine.auto, {"denoise": ""}, "default", False), (12.5, "auto")]
-    assert seen[2:] == [("auto", base.Precision.auto, base.Engine.auto, {"denoise": ""}, "default", True), "camera", (None, "camera")]
+    assert seen[2:] == [("auto", base.Precision.auto, base.Engine.auto, {"denoise": ""}, "default", True), (None, "camera")]
     np.testing.assert_array_equal(read("b.png").pixels, 255 - read("a.png").pixels)
-    for found, options, said in (
-        (None, (None, "camera"), "noise of a camera"),
-        (12.34, (12.34, "white"), "white noise of level 12.3"),
-        (0.0, (0.0, "white"), "no noise was found; written as it was"),
+    for level, said in (
+        (None, "noise of a camera"),
+        (12.34, "white noise of level 12.3"),
+        (0.0, "no noise was found; written as it was"),
     ):
-        Listening.found = found
+        Listening.level = level
         code, _, lines = call("denoise", "a.png", "-o", "d.png", "--on-exists", "replace")
         assert (code, lines[0]) == (0, f"a.png: {said}")
-        assert seen[-2:] == ["auto", options]
+        assert seen[-1] == (None, "auto")
 
 
 def test_dejpeg_hands_its_options_on(folder, call, monkeypatch):
     seen = []
 
     class Listening:
-        def dejpeg(self, picture, *, jpeg_quality, progress):
+        def dejpeg(self, picture, *, jpeg_quality, found, progress):
             seen.append(jpeg_quality)
             progress(1.0)
             return picture
@@ -344,7 +339,7 @@ def test_dejpeg_hands_its_options_on(folder, call, monkeypatch):
     assert call(*words, "-o", "b.jpg", "--jpeg-quality", "12", "--quality", "best") == (0, b"", [])
     assert call("dejpeg", "in/sub/b.JPG", "-o", "c.jpg", "-q") == (0, b"", [])
     assert seen[:2] == [("cpu", base.Precision.bf16, base.Engine.torch, {"dejpeg": "mine"}, "best"), 12]
-    assert seen[2:] == [("auto", base.Precision.auto, base.Engine.auto, {"dejpeg": ""}, "default"), "blind"]
+    assert seen[2:] == [("auto", base.Precision.auto, base.Engine.auto, {"dejpeg": ""}, "default"), "auto"]
 
 
 def test_deblur_hands_its_options_on(folder, call, monkeypatch):
@@ -395,12 +390,12 @@ def test_dejpeg_says_the_quality_and_leaves_what_has_no_traces(folder, call, tin
     Path("in/sub/b.JPG").unlink()
     code, out, err = call("dejpeg", "in", "-o", "out")
     assert (code, out) == (0, b"")
-    assert err[:1] == ["in/a.png: warning: it shows no traces of JPEG; the photograph is written as it was"]
+    assert err[:1] == ["in/a.png: no traces of JPEG were found; written as it was"]
     assert [line.split(" (")[0] for line in err[1:-1]] == [
         "in/a.png -> out/a.png",
         "in/decoded.png: JPEG quality 20",
         "in/decoded.png -> out/decoded.png",
-        "in/fine.jpg: warning: its JPEG quality, 95, leaves nothing to gain; the photograph is written as it was",
+        "in/fine.jpg: JPEG quality 95 leaves nothing to gain; written as it was",
         "in/fine.jpg -> out/fine.jpg",
         "in/strong.jpg: JPEG quality 20",
         "in/strong.jpg -> out/strong.jpg",

@@ -13,9 +13,9 @@ from restore.compress import ExportError, export_onnx
 U_NET = {"widths": [8, 12, 16], "down": [1, 1, 1], "up": [1, 1, 1]}
 NETWORKS = {
     "inpainting": ("inpainting", {**U_NET, "dilations": [1, 4]}),
-    "inpainting, smooth": ("inpainting", {**U_NET, "dilations": [1, 4], "block": "fused", "encoder": "plain", "trunk": 32, "finish": 4}),
-    "restoration": ("restoration", {**U_NET, "block": "fused"}),
-    "restoration, gated": ("restoration", {**U_NET, "block": "gated"}),
+    "inpainting, smooth": ("inpainting", {**U_NET, "dilations": [1, 4], "encoder": "plain", "trunk": 32, "finish": 4}),
+    "restoration": ("restoration", U_NET),
+    "restoration, plain": ("restoration", {**U_NET, "block": "plain"}),
 }
 HAS_ONNX = importlib.util.find_spec("onnx") is not None
 

@@ -5,7 +5,7 @@ import io
 import cv2
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageDraw, ImageFont
 from scipy.ndimage import gaussian_filter
 from skimage import data
 
@@ -312,6 +312,46 @@ def test_writing_and_line_art_are_not_noisy(channels: int) -> None:
     assert not has_camera_noise(page)
     noisy = np.minimum(page, 235) + np.random.default_rng(0).normal(0, 12, page.shape)
     assert noise_level(np.clip(np.rint(noisy), 0, 255).astype(np.uint8)) == pytest.approx(12, rel=0.05)
+
+
+@pytest.mark.parametrize("width", [1, 2, 3])
+@pytest.mark.parametrize("smooth", [cv2.LINE_8, cv2.LINE_AA])
+def test_lines_are_not_noisy(width: int, smooth: int) -> None:
+    rng, page = np.random.default_rng(3), np.full((300, 300, 3), 255, np.uint8)
+    for _ in range(40):
+        start, end = rng.integers(0, 300, (2, 2)).tolist()
+        cv2.line(page, start, end, (0, 0, 0), width, smooth)
+    for picture in (page, page[..., :1]):
+        assert noise_level(picture) == 0
+        assert not has_camera_noise(picture)
+
+
+@pytest.mark.parametrize("size", [10, 13, 16, 20])
+@pytest.mark.parametrize(
+    ("colour", "paper"),
+    [
+        ((0, 0, 0), (255,) * 3),
+        ((90, 90, 90), (255,) * 3),
+        ((200, 40, 40), (255,) * 3),
+        ((210, 210, 210), (30,) * 3),
+        ((0,) * 3, (240,) * 3),
+    ],
+)
+def test_screenshots_of_text_are_not_noisy(size: int, colour: tuple[int, ...], paper: tuple[int, ...]) -> None:
+    page = Image.new("RGB", (400, 300), paper)
+    for top in range(5, 290, size + 4):
+        text = "Lorem ipsum dolor sit amet, consectetur adipiscing elit, sed do"
+        ImageDraw.Draw(page).text((5, top), text, fill=colour, font=ImageFont.load_default(size=size))
+    assert noise_level(np.asarray(page)) < 0.5
+    assert not has_camera_noise(np.asarray(page))
+
+
+@pytest.mark.parametrize("sigma", [25, 50, 75])
+@pytest.mark.parametrize("brightness", [0.25, 1.0])
+def test_strong_noise_that_is_clipped_is_not_taken_for_line_art(sigma: float, brightness: float) -> None:
+    photo = brightness * data.rocket()[:256, 200:456].astype(np.float32)
+    noisy = np.clip(np.rint(photo + np.random.default_rng(0).normal(0, sigma, photo.shape)), 0, 255).astype(np.uint8)
+    assert noise_level(noisy) > 0.7 * sigma
 
 
 def test_camera_noise_wants_finite_numbers() -> None:

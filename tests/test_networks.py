@@ -92,7 +92,7 @@ def test_halo_of_every_block_is_the_reach(block, down, up):
 
 @pytest.mark.parametrize("name", ["restoration", "inpainting"])
 def test_an_unknown_block_is_named(name):
-    with pytest.raises(ValueError, match="block 'dense' is unknown; expected one of basic, fused, gated, plain"):
+    with pytest.raises(ValueError, match="block 'dense' is unknown; expected one of gated, plain"):
         networks.build(name, {"block": "dense"})
 
 
@@ -167,7 +167,7 @@ def test_smooth_steps_up_take_over_the_mean_of_four_taps():
 
 
 def test_a_hole_that_is_all_there_is_gets_no_grid():
-    options, spread = {**U_NET, "block": "fused", "dilations": [1, 2], "trunk": 32}, []
+    options, spread = {**U_NET, "dilations": [1, 2], "trunk": 32}, []
     x, mask = torch.rand(1, 3, 320, 320), torch.zeros(1, 1, 320, 320)
     mask[..., 4:316, 4:316] = 1
     for finish in (0, 8):
@@ -181,10 +181,10 @@ def test_a_hole_that_is_all_there_is_gets_no_grid():
 
 @pytest.mark.parametrize("encoder", networks.base.BLOCKS)
 def test_the_encoder_may_have_blocks_of_its_own(encoder):
-    net = networks.build("inpainting", {**U_NET, "encoder": encoder, "block": "fused"})
+    net = networks.build("inpainting", {**U_NET, "encoder": encoder})
     built = networks.build("inpainting", {**U_NET, "block": encoder})
     assert [key for key, _ in net.encoder.named_parameters()] == [key for key, _ in built.encoder.named_parameters()]
-    assert type(net.decoder.blocks[0][0]).__name__ == "FusedBlock"
+    assert type(net.decoder.blocks[0][0]).__name__ == "GatedBlock"
 
 
 def test_options_and_names_are_checked():

@@ -2,7 +2,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from restore.nn.blocks import BasicBlock, Bottleneck, FusedBlock, GatedBlock, PlainBlock, UpDecoder
+from restore.nn.blocks import BasicBlock, Bottleneck, GatedBlock, PlainBlock, UpDecoder
 from restore.nn.layers import ACTIVATIONS, NORMS, activation_layer, norm_layer, resize_to
 
 
@@ -56,21 +56,10 @@ def test_post_activation_is_after_the_addition(block):
     assert torch.equal(net(x), x.relu())
 
 
-def test_fused_block_is_two_convolutions_and_a_shortcut():
-    net, x = FusedBlock(4, 4, dilation=2, factor=3), torch.randn(2, 4, 7, 6)
-    inside = F.conv2d(x, net.conv1.weight, net.conv1.bias, padding=2, dilation=2).relu()
-    assert inside.shape == (2, 12, 7, 6)
-    expected = x + torch.einsum("nchw,oc->nohw", inside, net.conv2.weight[..., 0, 0]) + net.conv2.bias[:, None, None]
-    torch.testing.assert_close(net(x), expected)
-    net.zero_init()
-    assert torch.equal(net(x), x)
-
-
-@pytest.mark.parametrize("block", [FusedBlock, GatedBlock])
 @pytest.mark.parametrize(("channels", "stride"), [(8, 1), (4, 2)])
-def test_some_blocks_keep_channels_and_size(block, channels, stride):
-    with pytest.raises(ValueError, match=f"{block.__name__} keeps channels and size; got {channels} to 4 channels, stride {stride}"):
-        block(channels, 4, stride=stride)
+def test_gated_blocks_keep_channels_and_size(channels, stride):
+    with pytest.raises(ValueError, match=f"GatedBlock keeps channels and size; got {channels} to 4 channels, stride {stride}"):
+        GatedBlock(channels, 4, stride=stride)
 
 
 def test_gated_block_is_that_of_the_paper(monkeypatch):

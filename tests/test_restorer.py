@@ -421,8 +421,10 @@ def test_the_network_for_the_noise(
 
     monkeypatch.setitem(restorer.TASKS, "denoise", dataclasses.replace(TASKS["denoise"], function=spy))
     ours = Restorer(device="cpu")
-    ours.denoise(picture, sigma=sigma, noise=noise)
+    found: list[float | None] = []
+    ours.denoise(picture, sigma=sigma, noise=noise, found=found.append)
     camera = expected == "denoise-camera"
+    assert found == ([] if sigma else [ours.find_noise(picture, noise=noise)])
     if not camera and not sigma and not ours.find_noise(picture, noise=noise):
         assert not told
         return

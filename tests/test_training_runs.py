@@ -31,7 +31,7 @@ from restore.training.processes import Processes, together
 from restore.training.recipes import RECIPES
 
 ROOT = Path(__file__).parents[1]
-OPTIONS = {"widths": [8, 8, 8], "down": [1, 1, 1], "up": [1, 1, 1], "block": "fused"}
+OPTIONS = {"widths": [8, 8, 8], "down": [1, 1, 1], "up": [1, 1, 1]}
 SMALL = {"options": OPTIONS, "threads": 1, "crop": 32, "batch": 4, "lr": 1e-3}
 
 

@@ -125,46 +125,48 @@ def test_the_format_is_that_of_the_content(name: str, format: str, saved: str, t
 
 
 @pytest.mark.parametrize(
-    ("sigma", "noise", "found", "asked", "said"),
+    ("sigma", "noise", "level", "said"),
     [
-        (12.0, "camera", None, (12.0, "camera"), "noise of level 12.0 in "),
-        (None, "camera", None, (None, "camera"), "camera noise in "),
-        (None, "auto", None, (None, "auto"), "camera noise in "),
-        (None, "auto", 9.96, (9.96, "white"), "noise of level 10.0 (measured) in "),
+        (12.0, "camera", None, "noise of level 12.0 in "),
+        (None, "camera", None, "camera noise in "),
+        (None, "auto", None, "camera noise in "),
+        (None, "auto", 9.96, "noise of level 10.0 (measured) in "),
     ],
 )
-def test_noise_is_looked_for_unless_it_is_given(
-    sigma: float | None, noise: str, found: float | None, asked: tuple[float | None, str], said: str, photo: Path
-) -> None:
+def test_noise_is_looked_for_unless_it_is_given(sigma: float | None, noise: str, level: float | None, said: str, photo: Path) -> None:
     heard: list[object] = []
 
     class Listening:
-        def find_noise(self, picture: Picture, *, noise: str) -> float | None:
-            heard.append(noise)
-            return found
-
-        def denoise(self, picture: Picture, *, sigma: float | None, noise: str, progress: object) -> Picture:
+        def denoise(self, picture: Picture, *, sigma: float | None, noise: str, found, progress: object) -> Picture:
             heard.append((sigma, noise))
+            if sigma is None:
+                found(level)
             return picture
 
     work = steps.remove_noise(base.open_work(photo), restorer=Listening(), sigma=sigma, noise=noise)
-    assert heard == ([asked] if sigma else [noise, asked])
+    assert heard == [(sigma, noise)]
     assert work.said.startswith(f"Removed {said}")
 
 
 def test_no_noise_is_said(photo: Path) -> None:
+    def denoise(picture: Picture, *, found, **options: object) -> Picture:
+        found(0.0)
+        return picture
+
     with pytest.raises(
         ValueError, match="No noise was found in the photograph. Clean it all the same: take the tick off “Measure the noise”"
     ):
-        steps.remove_noise(base.open_work(photo), restorer=SimpleNamespace(find_noise=lambda *_, **__: 0.0), sigma=None, noise="auto")
+        steps.remove_noise(base.open_work(photo), restorer=SimpleNamespace(denoise=denoise), sigma=None, noise="auto")
 
 
-@pytest.mark.parametrize(("quality", "asked", "said"), [(None, "blind", "quality 20 (measured), in "), (7, 7, "quality 7, in ")])
+@pytest.mark.parametrize(("quality", "asked", "said"), [(None, "auto", "quality 20 (measured), in "), (7, 7, "quality 7, in ")])
 def test_traces_of_jpeg_are_measured_unless_they_are_given(quality: int | None, asked: object, said: str, tmp_path: Path) -> None:
     work, seen = base.open_work(jpeg(tmp_path / "a.jpg", 20)), []
 
-    def dejpeg(picture: Picture, *, jpeg_quality: object, progress: object) -> Picture:
+    def dejpeg(picture: Picture, *, jpeg_quality: object, found, progress: object) -> Picture:
         seen.append(jpeg_quality)
+        if jpeg_quality == "auto":
+            found((20,))
         return picture
 
     work = steps.remove_jpeg(work, restorer=SimpleNamespace(dejpeg=dejpeg), jpeg_quality=quality)
@@ -172,12 +174,13 @@ def test_traces_of_jpeg_are_measured_unless_they_are_given(quality: int | None, 
     assert work.said.startswith(f"Removed traces of JPEG, {said}")
 
 
-def test_no_traces_of_jpeg_are_said(tmp_path: Path) -> None:
+def test_no_traces_of_jpeg_are_said(tmp_path: Path, tiny_weights: Path) -> None:
+    ours = Restorer(device="cpu")
     Image.fromarray(data.astronaut()[:200, 150:370]).save(tmp_path / "a.png")
     with pytest.raises(ValueError, match="shows no traces of JPEG. Clean it all the same: take the tick off “As strong as needed”"):
-        steps.remove_jpeg(base.open_work(tmp_path / "a.png"), restorer=SimpleNamespace(), jpeg_quality=None)
+        steps.remove_jpeg(base.open_work(tmp_path / "a.png"), restorer=ours, jpeg_quality=None)
     with pytest.raises(ValueError, match="is of JPEG quality 95: there is nothing to gain. Clean it all the same: take the tick off"):
-        steps.remove_jpeg(base.open_work(jpeg(tmp_path / "a.jpg", 95)), restorer=SimpleNamespace(), jpeg_quality=None)
+        steps.remove_jpeg(base.open_work(jpeg(tmp_path / "a.jpg", 95)), restorer=ours, jpeg_quality=None)
 
 
 @pytest.mark.parametrize("there", [True, False])

@@ -138,10 +138,7 @@ def test_shipped_weights_are_small() -> None:
     assert sum(path.stat().st_size for path in weights.folder().iterdir()) < 40e6
 
 
-UNPUBLISHED = pytest.mark.xfail("deblur" not in SHIPPED, reason="the network that deblurs is still in training")
-
-
-@pytest.mark.parametrize("task", [pytest.param(task, marks=UNPUBLISHED) if task.name == "deblur" else task for task in TASKS.values()])
+@pytest.mark.parametrize("task", TASKS.values())
 def test_every_task_has_its_weight(task) -> None:
     assert SHIPPED[task.weight].task == task.name
 

@@ -1,6 +1,5 @@
 """`restore denoise`, `restore dejpeg` and `restore deblur`: photographs in, restored photographs out."""
 
-import warnings
 from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -37,6 +36,14 @@ if TYPE_CHECKING:
     from restore_cli.base import Repair
 
 
+class Noise(Enum):
+    """`restore.restorer.NOISES`, repeated so that a wrong call is answered before torch is imported."""
+
+    auto = "auto"
+    white = "white"
+    camera = "camera"
+
+
 class Blur(Enum):
     """`restore.tasks.deconvolve.BLURS`, repeated for the same reason."""
 
@@ -44,14 +51,6 @@ class Blur(Enum):
     lens = "lens"
     shake = "shake"
     any = "any"
-
-
-class Noise(Enum):
-    """`restore.restorer.NOISES`, repeated so that a wrong call is answered before torch is imported."""
-
-    auto = "auto"
-    white = "white"
-    camera = "camera"
 
 
 def denoise(  # noqa: PLR0913 - one parameter for each option
@@ -88,14 +87,11 @@ def denoise(  # noqa: PLR0913 - one parameter for each option
         restorer = make_restorer(device, precision, runtime, tasks={"denoise": weights}, quality=quality, camera=noise is Noise.camera)
 
         def repair(picture: "Picture", job: "Job", progress: "Progress") -> "Picture":
-            if level is not None:
-                return restorer.denoise(picture, sigma=level, noise=noise.value, progress=progress)
-            found = restorer.find_noise(picture, noise=noise.value)
-            if found is None:
-                remarks[job.source] = "noise of a camera"
-                return restorer.denoise(picture, noise="camera", progress=progress)
-            remarks[job.source] = f"white noise of level {found:.1f}" if found else "no noise was found; written as it was"
-            return restorer.denoise(picture, sigma=found, noise="white", progress=progress)
+            def remark(found: float | None) -> None:
+                white = f"white noise of level {found:.1f}" if found else "no noise was found; written as it was"
+                remarks[job.source] = "noise of a camera" if found is None else white
+
+            return restorer.denoise(picture, sigma=level, noise=noise.value, found=remark, progress=progress)
 
         return repair
 
@@ -133,23 +129,17 @@ def dejpeg(  # noqa: PLR0913 - one parameter for each option
     work, remarks = make_plan(photos, out, on_exists=on_exists), dict[Path | None, str]()
 
     def prepare() -> "Repair":
-        from restore import estimate
-        from restore.image import ImageWarning
         from restore.tasks.dejpeg import history_in_words, quality_for
 
         restorer = make_restorer(device, precision, runtime, tasks={"dejpeg": weights}, quality=quality)
 
         def repair(picture: "Picture", job: "Job", progress: "Progress") -> "Picture":
-            if given:
-                return restorer.dejpeg(picture, jpeg_quality=given, progress=progress)
-            history = estimate.jpeg_history(picture)
-            told = quality_for(history)
-            if told is None:
-                why = f"its JPEG quality, {history[0]}, leaves nothing to gain" if history else "it shows no traces of JPEG"
-                warnings.warn(f"{why}; the photograph is written as it was", ImageWarning, stacklevel=2)
-                return picture
-            remarks[job.source] = f"JPEG quality {history_in_words(history)}"
-            return restorer.dejpeg(picture, jpeg_quality=told, progress=progress)
+            def remark(history: tuple[int, ...]) -> None:
+                said = f"JPEG quality {history_in_words(history)}" if history else "no traces of JPEG were found"
+                gains = " leaves nothing to gain" if history else ""
+                remarks[job.source] = said if quality_for(history) else f"{said}{gains}; written as it was"
+
+            return restorer.dejpeg(picture, jpeg_quality=given or "auto", found=remark, progress=progress)
 
         return repair
 
@@ -192,7 +182,7 @@ def deblur(  # noqa: PLR0913 - one parameter for each option
     """
     spread = read_strength("--width", width, MIN_WIDTH, MAX_WIDTH)
     if spread is not None and blur is Blur.shake:
-        raise WrongCall(f"--width {width} is for a lens; a shake's path is found")
+        raise WrongCall(f"--width {width} and --blur shake exclude each other: the path of a shake is found, not told")
     work, remarks = make_plan(photos, out, on_exists=on_exists), dict[Path | None, str]()
 
     def prepare() -> "Repair":
@@ -206,9 +196,10 @@ def deblur(  # noqa: PLR0913 - one parameter for each option
             def remark(kernel: "np.ndarray | None") -> None:
                 if kernel is not None:
                     remarks[job.source] = in_words(kernel)
-                elif blur is not Blur.auto:
-                    small = f"under {LEAST} pixels a side no {blur.value} can be found"
-                    why = small if min(picture.shape) < LEAST else f"no {blur.value} was found that is sure to be undone"
+                else:
+                    cause = "blur" if blur is Blur.auto else blur.value
+                    small = f"under {LEAST} pixels a side no {cause} can be found"
+                    why = small if min(picture.shape) < LEAST else f"no {cause} was found that is sure to be undone"
                     remarks[job.source] = f"{why}; a network sharpened it"
 
             return restorer.deblur(picture, width=spread, blur=blur.value, found=remark, progress=progress)

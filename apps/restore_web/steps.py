@@ -148,12 +148,12 @@ def remove_noise(work: Work, *, restorer: Restorer, sigma: float | None, noise: 
         ImageError: The result cannot be saved.
         WeightsError: The network's weight cannot be used.
     """
-    start, removed = time.perf_counter(), f"noise of level {sigma:.1f}" if sigma is not None else "camera noise"
-    if sigma is None and (sigma := restorer.find_noise(work.picture, noise=noise)) is not None:
-        if not sigma:
-            raise ValueError("No noise was found in the photograph. Clean it all the same: take the tick off “Measure the noise”.")
-        noise, removed = "white", f"noise of level {sigma:.1f} (measured)"
-    result = restorer.denoise(work.picture, sigma=sigma, noise=noise, progress=progress)
+    start, found = time.perf_counter(), list[float | None]()
+    result = restorer.denoise(work.picture, sigma=sigma, noise=noise, found=found.append, progress=progress)
+    if found == [0]:
+        raise ValueError("No noise was found in the photograph. Clean it all the same: take the tick off “Measure the noise”.")
+    [level] = found or [sigma]
+    removed = "camera noise" if level is None else f"noise of level {level:.1f}{' (measured)' if found else ''}"
     return finished(work, result, f"Removed {removed} in {time.perf_counter() - start:.1f} s.")
 
 
@@ -174,16 +174,15 @@ def remove_jpeg(work: Work, *, restorer: Restorer, jpeg_quality: int | None, pro
         ImageError: The result cannot be saved.
         WeightsError: The network's weight cannot be used.
     """
-    start = time.perf_counter()
-    history = estimate.jpeg_history(work.picture) if jpeg_quality is None else (jpeg_quality,)
-    told = quality_for(history) if jpeg_quality is None else jpeg_quality
-    if told is None:
-        why = f"is of JPEG quality {history[0]}: there is nothing to gain" if history else "shows no traces of JPEG"
+    start, found = time.perf_counter(), list[tuple[int, ...]]()
+    asked = "auto" if jpeg_quality is None else jpeg_quality
+    result = restorer.dejpeg(work.picture, jpeg_quality=asked, found=found.append, progress=progress)
+    if found and quality_for(found[0]) is None:
+        why = f"is of JPEG quality {found[0][0]}: there is nothing to gain" if found[0] else "shows no traces of JPEG"
         raise ValueError(f"The photograph {why}. Clean it all the same: take the tick off “{MEASURE_JPEG}”.")
-    result = restorer.dejpeg(work.picture, jpeg_quality=told, progress=progress)
     seconds = time.perf_counter() - start
-    measured = "" if jpeg_quality else " (measured)"
-    return finished(work, result, f"Removed traces of JPEG, quality {history_in_words(history)}{measured}, in {seconds:.1f} s.")
+    quality = f"{history_in_words(found[0])} (measured)" if found else asked
+    return finished(work, result, f"Removed traces of JPEG, quality {quality}, in {seconds:.1f} s.")
 
 
 def remove_blur(work: Work, *, restorer: Restorer, width: float | None, blur: str = "auto", progress: Progress | None = None) -> Work:

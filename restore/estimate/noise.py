@@ -24,10 +24,12 @@ ENOUGH = 5000
 ROUNDS = 8
 """Times that the patches are chosen anew for the level that those before gave."""
 
-DRAWN_LEVEL, DRAWN, DRAWN_BLOCKS = 2.0, 0.27, 0.5
-"""What seems to be noise above the first, in 8-bit units, is writing or line art if more than the second, a share, of the samples is the
-same as a neighbour, or black, or white: noise leaves few such. Of the blocks that tell the kind of noise it is the third: JPEG makes some
-flat."""
+DRAWN_LEVEL = 2.0
+"""What seems to be noise above this, in 8-bit units, may be writing or line art: many samples are black, white or as a neighbour."""
+DRAWN, DRAWN_ENDS = 0.27, 0.6
+"""Their share from which on it is, and where noise of that level would be clipped: noise leaves few such."""
+DRAWN_BLOCKS, DRAWN_PAPER = 0.5, 0.25
+"""The share in the blocks that tell the kind of noise, some of which JPEG makes flat; and that of one colour there, that of the paper."""
 LOOKED = 16384
 """Blocks of 8 x 8 pixels that are looked at for the kind of noise, at most."""
 _TURNS = np.add.outer(np.arange(8), np.arange(8))
@@ -38,9 +40,9 @@ CAMERA_LEVEL, CAMERA_SHARE = 2.0, 0.5
 BRIGHT_LEVEL, BRIGHT_SHARE = 2.4, 0.6
 """Or if its brightness is stronger than the first and has less than this share of its amplitude there: JPEG leaves little colour."""
 SHARED_LEVEL, SHARED_TIMES, SHARED_FINE, SHARED_ALONE = 4.0, 1.6, 0.72, 0.5
-"""Channels share noise that is this strong along one direction of colour at ``FINE``, in 8-bit units, so many times as strong as along any
-other, and as strong as this share of what there is at ``MIDDLE`` (the texture of photographs, which they share too, has less), if no other
-direction has this share of that (the noise of cameras has)."""
+"""Channels share the noise that lies along one direction of colour if there, at ``FINE``, it is stronger than the first, in 8-bit units;
+than the second times that along any other direction; and than the third times what the same direction has at ``MIDDLE``, where texture,
+which channels share too, has more. And if other directions have less than the fourth times that at ``MIDDLE``: cameras' noise has more."""
 
 
 class SharedNoise(NamedTuple):
@@ -185,7 +187,7 @@ def _level(patches: np.ndarray | None) -> float:
         if abs(variance - before) < 1e-3 * before:
             break
     level = 255 * float(np.sqrt(variance))
-    return 0.0 if DRAWN_LEVEL < level <= 255 * far and _is_drawn(patches[kept], DRAWN) else level
+    return 0.0 if level > DRAWN_LEVEL and _is_drawn(patches[kept], DRAWN if level <= 255 * far else DRAWN_ENDS) else level
 
 
 def has_camera_noise(pixels: np.ndarray, *, linear: bool = False) -> bool:
@@ -243,7 +245,9 @@ def _flattest(pixels: np.ndarray, *, linear: bool) -> np.ndarray | None:
     coefficients = dctn(blocks, axes=(2, 3), norm="ortho")
     roughness = (coefficients.mean(1)[..., MIDDLE | FINE] ** 2).mean(1)
     flattest = np.argsort(roughness)[: max(30, len(roughness) // 100)]
-    return None if _is_drawn(blocks[flattest] / 255, DRAWN_BLOCKS) else coefficients[flattest]
+    flat = blocks[flattest] / 255
+    paper = np.unique(np.moveaxis(flat, 1, -1).reshape(-1, channels), axis=0, return_counts=True)[1].max() / flat[:, 0].size
+    return None if paper > DRAWN_PAPER or _is_drawn(flat, DRAWN_BLOCKS) else coefficients[flattest]
 
 
 def _patches(pixels: np.ndarray, largest: int) -> np.ndarray | None:

@@ -1,16 +1,13 @@
 """What every network says of its needs, and the parts that the networks share."""
 
 from collections.abc import Sequence
-from functools import partial
 
 from torch import nn
 
 from restore.backbones.resnet import ResNet
-from restore.nn.blocks import BasicBlock, BlockFactory, FusedBlock, GatedBlock, PlainBlock
+from restore.nn.blocks import BlockFactory, GatedBlock, PlainBlock
 
 BLOCKS: dict[str, tuple[BlockFactory, int]] = {
-    "basic": (partial(BasicBlock, norm="none", post_activation=False), BasicBlock.reach),
-    "fused": (FusedBlock, FusedBlock.reach),
     "gated": (GatedBlock, GatedBlock.reach),
     "plain": (PlainBlock, PlainBlock.reach),
 }

@@ -126,11 +126,11 @@ def from_restoration(state: dict[str, torch.Tensor], network: Inpainting) -> dic
 
 def build(
     *,
-    widths: Sequence[int] = (48, 64, 96),
+    widths: Sequence[int] = (64, 128, 256),
     down: Sequence[int] = (2, 2, 2),
     up: Sequence[int] = (2, 2, 2),
     dilations: Sequence[int] = (1, 2, 4, 8, 1, 2, 4, 8),
-    block: str = "basic",
+    block: str = "gated",
     encoder: str = "",
     trunk: int = 0,
     finish: int = 0,

@@ -78,7 +78,7 @@ def reach(down: Sequence[int], up: Sequence[int], cells: int) -> int:
 
 
 def build(
-    *, widths: Sequence[int] = (48, 64, 96), down: Sequence[int] = (2, 2, 2), up: Sequence[int] = (2, 2, 2), block: str = "basic"
+    *, widths: Sequence[int] = (64, 128, 256), down: Sequence[int] = (2, 2, 2), up: Sequence[int] = (2, 2, 2), block: str = "gated"
 ) -> Restoration:
     """Build the network with random weights.
 

@@ -59,7 +59,6 @@ class BasicBlock(nn.Module):
     """
 
     expansion = 1
-    reach = 2
 
     def __init__(
         self,
@@ -168,47 +167,6 @@ class Bottleneck(nn.Module):
         return self.act3(residual)
 
 
-class FusedBlock(nn.Module):
-    """A 3x3 convolution to more channels, ReLU, a 1x1 convolution back, and a shortcut: no normalisation.
-
-    The fused inverted residual (Tan, Le 2021, "EfficientNetV2", figure 2) without squeeze and excitation. For about the cost of a
-    ``BasicBlock`` it is twice as wide inside and sees one pixel around instead of two.
-
-    Maps (N, width, H, W) to the same shape.
-
-    Args:
-        in_channels: Channels of the input; the same as ``width``.
-        width: Channels of the output.
-        stride: 1.
-        dilation: Dilation of the 3x3 convolution.
-        factor: How many times more channels there are inside.
-
-    Raises:
-        ValueError: The block is asked to change channels or size.
-
-    >>> FusedBlock(8, 8)(torch.zeros(1, 8, 6, 6)).shape
-    torch.Size([1, 8, 6, 6])
-    """
-
-    expansion = 1
-    reach = 1
-
-    def __init__(self, in_channels: int, width: int, *, stride: int = 1, dilation: int = 1, factor: int = 2) -> None:
-        super().__init__()
-        check_kept(self, in_channels, width, stride)
-        self.conv1 = nn.Conv2d(width, factor * width, 3, 1, dilation, dilation)
-        self.relu = nn.ReLU(inplace=True)
-        self.conv2 = nn.Conv2d(factor * width, width, 1)
-
-    def zero_init(self) -> None:
-        """Make the residual branch zero, so that the block starts as its shortcut."""
-        zero_last(nn.Identity(), self.conv2)
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """Add the residual: (N, width, H, W) -> the same shape."""
-        return x + self.conv2(self.relu(self.conv1(x)))
-
-
 class GatedBlock(nn.Module):
     """Two residuals in which one half of the channels multiplies the other: of what lies around each pixel, then of the pixel alone.
 
@@ -235,7 +193,8 @@ class GatedBlock(nn.Module):
 
     def __init__(self, in_channels: int, width: int, *, stride: int = 1, dilation: int = 1) -> None:
         super().__init__()
-        check_kept(self, in_channels, width, stride)
+        if in_channels != width or stride != 1:
+            raise ValueError(f"GatedBlock keeps channels and size; got {in_channels} to {width} channels, stride {stride}")
         self.norm1, self.norm2 = ChannelNorm(width), ChannelNorm(width)
         self.conv1 = nn.Conv2d(width, 2 * width, 1)
         self.conv2 = nn.Conv2d(2 * width, 2 * width, 3, 1, dilation, dilation, groups=2 * width)
@@ -252,16 +211,6 @@ class GatedBlock(nn.Module):
         """Add the residuals: (N, width, H, W) -> the same shape."""
         x = x + self.conv3(gate(self.conv2(self.conv1(self.norm1(x)))))
         return x + self.conv5(gate(self.conv4(self.norm2(x))))
-
-
-def check_kept(block: nn.Module, in_channels: int, width: int, stride: int) -> None:
-    """Check that a block that keeps channels and size is not asked to change them.
-
-    Raises:
-        ValueError: It is.
-    """
-    if in_channels != width or stride != 1:
-        raise ValueError(f"{type(block).__name__} keeps channels and size; got {in_channels} to {width} channels, stride {stride}")
 
 
 def gate(x: torch.Tensor) -> torch.Tensor:

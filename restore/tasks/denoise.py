@@ -98,7 +98,7 @@ def _run_white(
     linear: bool,
     progress: Callable[[float], None] | None,
 ) -> np.ndarray:
-    """As ``base.run``, but for noise that the channels share."""
+    """What ``base.run`` does; noise that the channels share is removed first, along its colour."""
     if pixels.shape[2] == 1 or bool((pixels[..., :1] == pixels).all()):
         found = 3**0.5 * noise_level(pixels, linear=linear) / 255
         return _run_along(pixels, runtime, level * 3**0.5, GREY, found, tile=tile, linear=linear, progress=progress)

@@ -163,7 +163,7 @@ class DenoiseCamera(Photographs):
         return losses.charbonnier(network(batch["noisy"], batch["level"]).float(), batch["clean"])
 
     def validate(self, network: nn.Module, batches: Iterable[Batch]) -> dict[str, float]:
-        """Mean PSNR at low, medium and high ISO and of clean pictures; and the mean gain over the noisy ones."""
+        """Mean PSNR at low, medium and high ISO, of scanned film and of clean pictures; and the mean gain over the noisy ones."""
         scores, gains = {}, []
         for name, case in CASES.items():
             values = []
