@@ -155,9 +155,10 @@ def flatten(config: dict[str, Any], network: str) -> dict[str, str]:
 
 
 def commit() -> str:
-    """The commit that is checked out; "unknown" outside a checkout."""
+    """The commit that is checked out, and "-dirty" if files differ from it; "unknown" outside a checkout."""
+    command = ["git", "describe", "--always", "--abbrev=12", "--dirty", "--exclude=*"]
     try:
-        run = subprocess.run(["git", "rev-parse", "--short=12", "HEAD"], cwd=ROOT, capture_output=True, text=True, check=True)
+        run = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
     except (OSError, subprocess.CalledProcessError):
         return "unknown"
     return run.stdout.strip()

@@ -21,7 +21,9 @@ PROGRAMS = {
         picture = numpy.random.default_rng(0).integers(0, 256, (40, 40, 3), dtype=numpy.uint8)
         mask = numpy.eye(40)
         restore.list_weights()
-        restore.denoise(picture)
+        restore.denoise(picture, sigma=20)
+        restore.dejpeg(picture, jpeg_quality=20)
+        restore.deblur(picture)
         for method in ("learned", "telea", "ns", "biharmonic"):
             restore.inpaint(picture, mask, method=method)
         """,

@@ -83,7 +83,7 @@ def test_card_says_what_the_manifest_says(published):
 
 def test_card_says_what_the_run_was_told_and_no_more(published):
     (line,) = [line for line in (published / "weights" / "first.md").read_text("utf-8").splitlines() if line.startswith("- Training")]
-    options = "--set options.widths=8,8,8 --set options.down=1,1,1 --set options.up=1,1,1 --set options.block=basic"
+    options = "--set options.widths=8,8,8 --set options.down=1,1,1 --set options.up=1,1,1"
     assert f"recipe `denoise`, no time at all; with --set steps=2 --set batch=2 {options}; published at commit" in line
 
 
@@ -94,7 +94,7 @@ def test_a_run_as_its_recipe_says_was_told_nothing(recipe):
 
 
 def test_what_a_run_was_told_can_be_told_again():
-    said = ["start=checkpoint.pt", "objective.sigma=5,25", "lr=0.0005", "patches=0:64:16,6600:256:2", "options.block=basic", "start=a b.pt"]
+    said = ["start=checkpoint.pt", "objective.sigma=5,25", "lr=0.0005", "patches=0:64:16,6600:256:2", "options.block=plain", "start=a b.pt"]
     config = override(RECIPES["denoise"](), [*said, "threads=1"])
     text = runpy.run_path(str(SCRIPT))["settings"](json.loads(json.dumps(checkpoints.describe(config))), "denoise")
     _, *words = shlex.split(text)

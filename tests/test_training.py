@@ -36,7 +36,7 @@ def folder(tmp_path_factory):
 
 def tiny(**changes):
     small = {
-        "options": {"widths": [8, 8, 8], "down": [1, 1, 1], "up": [1, 1, 1], "block": "basic"},
+        "options": {"widths": [8, 8, 8], "down": [1, 1, 1], "up": [1, 1, 1], "block": "plain"},
         "decay": 0.25,
         "threads": 1,
         "crop": 32,

@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 KEPT = 24
-"""Compiled networks that are kept, of some 5 megabytes each; the ones used longest ago go first."""
+"""Compiled networks that are kept, of some 10 megabytes each; the ones used longest ago go first."""
 SUFFIX = ".compiled"
 SOURCES = ("networks", "nn", "backbones")
 """Packages whose source text says what a network computes."""
