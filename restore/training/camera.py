@@ -111,17 +111,36 @@ class DenoiseCamera(Photographs):
         check_shares(self, "shrunk", "smooth", "sharp", "coded", "white", "film", "untouched", "grey", "toned", "told")
 
     def draw(self, clean: torch.Tensor, draws: Draws) -> Batch:
-        """Take crops with a drawn camera each, and do to them what cameras and phones do before they write a file."""
+        """Take crops with a drawn camera each, and do to them what cameras, scanners and phones do before they write a file."""
+        taken = self.taken(clean, draws)
+        clean, shown = self.developed(clean, taken, draws)
+        clean, noisy = self.processed(clean, shown, draws)
+        level = (noisy - clean).square().mean((1, 2, 3)).sqrt()
+        coded, quality = some(draws, self.coded), numbers(draws.uniform(*self.quality), draws)
+        subsampling = numbers(np.where(draws.uniform() < 0.7, 2, 0), draws)
+        if coded.any():
+            noisy[coded] = degrade.jpeg(noisy[coded], quality[coded], subsampling=subsampling[coded])
+        return {"clean": clean, "noisy": noisy, "level": torch.where(some(draws, self.told), level, 0)}
+
+    def taken(self, clean: torch.Tensor, draws: Draws) -> torch.Tensor:
+        """The crops with noise, or without: of a sensor, of film, or white."""
         camera, normal = self.cameras(draws), draws.normal(*clean.shape[1:])
         white = degrade.gaussian_noise(clean, numbers(draws.uniform(0, 50), draws), normal)
         noisy = torch.where(column(some(draws, self.film)), self.filmed(clean, normal, draws), camera.expose(clean, normal))
         noisy = torch.where(column(some(draws, self.white)), white, noisy)
-        noisy = torch.where(column(some(draws, self.untouched)), clean, noisy)
+        return torch.where(column(some(draws, self.untouched)), clean, noisy)
+
+    def developed(self, clean: torch.Tensor, noisy: torch.Tensor, draws: Draws) -> tuple[torch.Tensor, torch.Tensor]:
+        """Both in the size and tone of the file."""
         both = shrunken(torch.cat([clean, noisy], 1), draws, self.shrink, self.shrunk)  # (N, 6, S, S)
         grey = column(some(draws, self.grey))
         toned, warmth = column(some(draws, self.toned)), numbers(draws.uniform(-0.1, 0.5), draws)
-        clean, noisy = (torch.where(toned, sepia(x, torch.ones_like(warmth), warmth), x) for x in both.split(3, 1))
-        clean, noisy = (torch.where(grey, luma(x).expand_as(x), x) for x in (clean, noisy))
+        brown = (torch.where(toned, sepia(x, torch.ones_like(warmth), warmth), x) for x in both.split(3, 1))
+        clean, noisy = (torch.where(grey, luma(x).expand_as(x), x) for x in brown)
+        return clean, noisy
+
+    def processed(self, clean: torch.Tensor, noisy: torch.Tensor, draws: Draws) -> tuple[torch.Tensor, torch.Tensor]:
+        """Noise smoothed and pictures sharpened, as cameras do it; in [0, 1], and what is noisy in 8 bits."""
         brightness, spread = draws.uniform(0.1, 0.8), draws.uniform(0.1, 2.0)
         noise = smoothed(noisy - clean, numbers(brightness, draws), numbers(np.maximum(brightness, spread), draws))
         noise = torch.where(column(some(draws, self.smooth)), noise, noisy - clean)
@@ -129,13 +148,7 @@ class DenoiseCamera(Photographs):
         both, sharp = torch.cat([clean, noise], 1), column(some(draws, self.sharp))
         clean, noise = torch.where(sharp, blur(both, kernels), both).split(3, 1)
         clean = clean.clamp(0, 1)
-        noisy = degrade.quantize(clean + noise)
-        level = (noisy - clean).square().mean((1, 2, 3)).sqrt()
-        coded, quality = some(draws, self.coded), numbers(draws.uniform(*self.quality), draws)
-        subsampling = numbers(np.where(draws.uniform() < 0.7, 2, 0), draws)
-        if coded.any():
-            noisy[coded] = degrade.jpeg(noisy[coded], quality[coded], subsampling=subsampling[coded])
-        return {"clean": clean, "noisy": noisy, "level": torch.where(some(draws, self.told), level, 0)}
+        return clean, degrade.quantize(clean + noise)
 
     def cameras(self, draws: Draws) -> Camera:
         """A camera for each crop."""
