@@ -167,8 +167,8 @@ class Restorer(Loaded):
             sigma: Standard deviation of the noise in 8-bit units, 0 to 75, whatever the depth; an array or tensor (H, W) of it, for all
                 pictures, where it varies; None: estimated, picture by picture.
             noise: "white": alike in all frequencies, as in tests and in pictures that were computed; "camera": formed by a camera or phone,
-                and by its JPEG file; "auto": as each picture shows (``restore.estimate.has_camera_noise``), and "white" where ``weights``
-                names one, or none for cameras is there. A weight that ``weights`` names must be of the kind that is asked for.
+                by film, or by a JPEG file; "auto": as each picture shows (``restore.estimate.has_camera_noise``), and "white" where
+                ``weights`` names one, or none for cameras is there. A weight that ``weights`` names must be of the kind that is asked for.
             found: Called with what ``find_noise`` returns for each picture, before it is cleaned, where ``sigma`` is None.
             progress: Called with the fraction done, 0 to 1.
 

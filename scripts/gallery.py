@@ -66,9 +66,9 @@ def denoised(restorer: Restorer) -> list[Pictures]:
 
 
 def developed(restorer: Restorer) -> list[Pictures]:
-    """Cameras of medium and high ISO, and one that smooths its noise itself."""
+    """A camera of high ISO, one that smooths its noise itself, and film."""
     rows = []
-    cameras = {"medium": "medium ISO", "high": "high ISO", "smooth": "high ISO, smoothed"}
+    cameras = {"high": "high ISO", "smooth": "high ISO, smoothed", "film": "film"}
     for clean, (case, what) in zip(subjects(), cameras.items(), strict=True):
         taken, _ = take(torch.from_numpy(to_float(clean)).permute(2, 0, 1)[None], CASES[case], 0)
         given = from_float(taken[0].permute(1, 2, 0).numpy(), np.uint8)

@@ -315,7 +315,7 @@ def test_denoise_hands_its_options_on(folder, call, monkeypatch):
     assert seen[2:] == [("auto", base.Precision.auto, base.Engine.auto, {"denoise": ""}, "default", True), (None, "camera")]
     np.testing.assert_array_equal(read("b.png").pixels, 255 - read("a.png").pixels)
     for level, said in (
-        (None, "noise of a camera"),
+        (None, "noise of a camera or of film"),
         (12.34, "white noise of level 12.3"),
         (0.0, "no noise was found; written as it was"),
     ):

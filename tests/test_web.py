@@ -122,7 +122,7 @@ def test_what_was_measured_is_shown_and_set(tabs, tmp_path: Path, monkeypatch: p
     assert slider.value == round(level, 1)
     with monkeypatch.context() as phone:
         phone.setattr(estimate, "has_camera_noise", lambda pixels, *, linear: True)
-        assert tabs.noise.measure_noise(work, True, 15)[0].info == "This photograph: camera noise"
+        assert tabs.noise.measure_noise(work, True, 15)[0].info == "This photograph: noise of a camera or of film"
     Image.fromarray(data.astronaut()[:200, 150:370]).save(tmp_path / "a.png")
     assert tabs.jpeg.measure_jpeg(base.open_work(tmp_path / "a.png"), True, 30)[0].info == "This photograph: no traces of JPEG"
     tifffile.imwrite(tmp_path / "b.tif", np.full((40, 40), np.nan, np.float32))

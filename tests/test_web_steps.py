@@ -128,8 +128,8 @@ def test_the_format_is_that_of_the_content(name: str, format: str, saved: str, t
     ("sigma", "noise", "level", "said"),
     [
         (12.0, "camera", None, "noise of level 12.0 in "),
-        (None, "camera", None, "camera noise in "),
-        (None, "auto", None, "camera noise in "),
+        (None, "camera", None, "noise of a camera or of film in "),
+        (None, "auto", None, "noise of a camera or of film in "),
         (None, "auto", 9.96, "noise of level 10.0 (measured) in "),
     ],
 )

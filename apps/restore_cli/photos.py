@@ -64,7 +64,8 @@ def denoise(  # noqa: PLR0913 - one parameter for each option
     noise: Annotated[
         Noise,
         typer.Option(
-            "--noise", help="camera: as cameras and phones write it; white: as it is added in tests; auto: as each photograph shows."
+            "--noise",
+            help="camera: as cameras, phones and scans of film have it; white: as tests add it; auto: as each photograph shows.",
         ),
     ] = Noise.auto,
     quality: Effort = Quality.default,
@@ -89,7 +90,7 @@ def denoise(  # noqa: PLR0913 - one parameter for each option
         def repair(picture: "Picture", job: "Job", progress: "Progress") -> "Picture":
             def remark(found: float | None) -> None:
                 white = f"white noise of level {found:.1f}" if found else "no noise was found; written as it was"
-                remarks[job.source] = "noise of a camera" if found is None else white
+                remarks[job.source] = "noise of a camera or of film" if found is None else white
 
             return restorer.denoise(picture, sigma=level, noise=noise.value, found=remark, progress=progress)
 

@@ -30,7 +30,7 @@ METHODS = {
 """Method of inpainting -> what the page calls it, the best first."""
 MEASURE_JPEG = "As strong as needed"
 """What the page calls quality "auto"."""
-NOISES = {"auto": "As the photograph shows", "camera": "Of a camera or phone", "white": "White: even grain"}
+NOISES = {"auto": "As the photograph shows", "camera": "Of a camera, phone or film", "white": "White: even grain"}
 """Kind of noise -> what the page calls it."""
 BLURS = {"auto": "As the photograph shows", "shake": "The camera shook", "lens": "Out of focus", "any": "Any: quick, by a network alone"}
 """Cause of a blur -> what the page calls it."""
@@ -153,7 +153,7 @@ def remove_noise(work: Work, *, restorer: Restorer, sigma: float | None, noise: 
     if found == [0]:
         raise ValueError("No noise was found in the photograph. Clean it all the same: take the tick off “Measure the noise”.")
     [level] = found or [sigma]
-    removed = "camera noise" if level is None else f"noise of level {level:.1f}{' (measured)' if found else ''}"
+    removed = "noise of a camera or of film" if level is None else f"noise of level {level:.1f}{' (measured)' if found else ''}"
     return finished(work, result, f"Removed {removed} in {time.perf_counter() - start:.1f} s.")
 
 

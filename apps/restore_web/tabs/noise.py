@@ -31,7 +31,7 @@ def measure_noise(work: Work | None, automatic: bool, sigma: float) -> tuple[Any
         found, level = steps.restorer("default").find_noise(work.picture), steps.noise_of(work)
     except ValueError:
         return measured("", sigma, automatic=automatic)
-    words = "camera noise" if found is None else f"{found:.1f} on the scale of 8 bits" if found else "no noise was found"
+    words = "noise of a camera or of film" if found is None else f"{found:.1f} on the scale of 8 bits" if found else "no noise was found"
     return measured(f"This photograph: {words}", round(level, 1), automatic=automatic)
 
 
