@@ -69,6 +69,8 @@ class Plain:
     """Stands in for a Restorer whose weights take time to load: the picture, turned negative."""
 
     def denoise(self, picture, *, sigma, noise, found, progress):
+        if sigma is None:
+            found(None)
         progress(1.0)
         return picture.replace(pixels=255 - picture.pixels)
 
@@ -302,7 +304,7 @@ def test_denoise_hands_its_options_on(folder, call, monkeypatch):
             seen.append((sigma, noise))
             if sigma is None:
                 found(self.level)
-            return super().denoise(picture, sigma=sigma, noise=noise, found=found, progress=progress)
+            return super().denoise(picture, sigma=0.0, noise=noise, found=found, progress=progress)
 
     def make(*words, tasks, quality, camera):
         seen.append((*words, tasks, quality.value, camera))
@@ -446,7 +448,7 @@ def test_on_exists(folder, call, plain):
     code, _, err = call("denoise", "in", "-o", "out", "--on-exists", "skip")
     assert code == 0
     assert err[0] == "in/a.png: out/a.png exists, skipped"
-    assert err[1] == "in/sub/b.JPG: noise of a camera"
+    assert err[1] == "in/sub/b.JPG: noise of a camera or of film"
     assert err[2].startswith("in/sub/b.JPG -> out/sub/b.JPG")
     assert err[3].startswith("1 skipped, 1 done in ")
     assert call("denoise", "in", "-o", "out", "--on-exists", "rename", "-q") == (0, b"", [])
@@ -510,7 +512,7 @@ def stdin(monkeypatch, content, *, terminal=False):
 def test_standard_input_to_standard_output(folder, call, plain, monkeypatch, words):
     stdin(monkeypatch, Path("a.png").read_bytes())
     code, out, err = call("denoise", *words)
-    assert (code, err) == (0, ["-: noise of a camera"])
+    assert (code, err) == (0, ["-: noise of a camera or of film"])
     np.testing.assert_array_equal(read(out).pixels, 255 - read("a.png").pixels)
 
 
