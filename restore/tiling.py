@@ -112,7 +112,7 @@ def is_out_of_memory(error: BaseException) -> bool:
     True
     """
     text = str(error).lower()
-    signs = "out of memory", "can't allocate memory", "bad_alloc"
+    signs = "out of memory", "can't alloc", "bad_alloc"
     return isinstance(error, MemoryError) or (isinstance(error, RuntimeError) and any(sign in text for sign in signs))
 
 
@@ -184,9 +184,10 @@ def tiled(
         if side > tile:
             cores += [(down, across) for down in _split(core[0], tile)[::-1] for across in _split(core[1], tile)[::-1]]
             continue
-        result = None
+        is_done = False
         try:
-            result = _run(function, image, core, axes)
+            out = _store(_run(function, image, core, axes), out, core, (height, width))
+            is_done = True
         except (MemoryError, RuntimeError) as error:
             if not is_out_of_memory(error):
                 raise
@@ -194,13 +195,11 @@ def tiled(
                 raise MemoryError(f"no memory for a picture of {width}x{height} pixels, which this network must see whole") from error
             if side <= smallest:
                 raise MemoryError(f"no memory for a tile of {side} pixels with a halo of {reach}, the smallest there is") from error
-        if result is None:  # out of memory; out here the error no longer holds what the failed attempt had made
+        if not is_done:  # out of memory; out here the error no longer holds what the failed attempt had made
             gc.collect()
             tile = max(smallest, _up(side // 2, multiple_of))
             cores.append(core)
             continue
-        out = _store(result, out, core, (height, width))
-        del result
         done += (core[0][1] - core[0][0]) * (core[1][1] - core[1][0])
         progress(done / (height * width))
     assert out is not None

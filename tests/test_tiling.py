@@ -120,6 +120,7 @@ ERRORS = [
     torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB"),
     RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory: you tried to allocate 17179869184 bytes"),
     RuntimeError("Exception from src/inference: std::bad_alloc"),
+    RuntimeError("[CPU] Convolution node with name 'conv3' can't alloc"),
 ]
 
 

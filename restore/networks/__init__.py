@@ -27,7 +27,7 @@ def build(name: str, options: Mapping[str, Any] | None = None) -> Network:
         ValueError: Unknown name, or options that the builder does not take.
 
     >>> build("restoration", {"widths": [8, 8, 8]}).halo
-    128
+    64
     """
     if name not in NETWORKS:
         raise ValueError(f"network {name!r} is unknown; expected one of {', '.join(NETWORKS)}")

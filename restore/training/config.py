@@ -197,7 +197,7 @@ def defaults(network: str) -> dict[str, Any]:
     """Option of a network -> what it is where nothing is said.
 
     >>> defaults("restoration")["block"]
-    'basic'
+    'gated'
     """
     return {key: p.default for key, p in inspect.signature(builder(network)).parameters.items() if key != "name"}
 
