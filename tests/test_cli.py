@@ -174,7 +174,10 @@ def test_the_choices_are_those_of_the_library():
         ("deblur a.png -o b.png --width 0", "--width is '0'"),
         ("deblur a.png -o b.png --width 4.1", "--width is '4.1'"),
         ("deblur a.png -o b.png --width nan", "--width is 'nan'"),
-        ("deblur a.png -o b.png --width 2 --blur shake", "--width 2 and --blur shake exclude each other: the path of a shake is found, not told"),
+        (
+            "deblur a.png -o b.png --width 2 --blur shake",
+            "--width 2 and --blur shake exclude each other: the path of a shake is found, not told",
+        ),
         ("deblur a.png -o b.png --blur soft", "--blur is 'soft'; expected one of auto, lens, shake, any"),
         ("deblur a.png", "no output is named; expected -o FILE or -o FOLDER"),
         ("dejpeg a.png", "no output is named; expected -o FILE or -o FOLDER"),
