@@ -238,7 +238,7 @@ MEMORY = """
         sizes.append(len(part))
         return runner(part, 0.1)
     virtual = int(open("/proc/self/statm").read().split()[0]) * resource.getpagesize()
-    resource.setrlimit(resource.RLIMIT_AS, (virtual + 150 * 2**20, resource.RLIM_INFINITY))
+    resource.setrlimit(resource.RLIMIT_AS, (virtual + 350 * 2**20, resource.RLIM_INFINITY))
     result = tiled(run, picture, tile=1024, halo=runner.halo, multiple_of=runner.multiple_of)
     resource.setrlimit(resource.RLIMIT_AS, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
     assert sizes[0] == 1024 and sizes[-1] < 1024, sizes

@@ -64,7 +64,7 @@ class Compiled:
             output = model.create_infer_request().infer(inputs, share_inputs=True)[0]  # (1, 3, H, W)
         except RuntimeError as error:
             self._models.pop(_signature(others), None)  # what failed once fails for ever
-            if "allocate" in str(error):
+            if "alloc" in str(error):
                 raise MemoryError(f"OpenVINO has no memory for {image.shape[1]}x{image.shape[0]} pixels") from error
             raise
         if output.shape[2:] != image.shape[:2]:  # on one thread OpenVINO loses its own errors
