@@ -11,7 +11,7 @@ import numpy as np
 import torch
 import typer
 from gallery import saved
-from PIL import Image
+from sheet import write
 from skimage import data
 
 from restore import Restorer, figures, masks
@@ -98,12 +98,7 @@ def draw(restorer: Restorer) -> np.ndarray:
 
 def main(out: Annotated[Path, typer.Argument(help="Where the picture goes.")] = PICTURE) -> None:
     """Draw the sheet, as good as its size allows."""
-    sheet = Image.fromarray(draw(Restorer(device="cpu")))
-    for quality in range(94, 60, -2):
-        sheet.save(out, quality=quality, optimize=True)
-        if out.stat().st_size < LIMIT:
-            break
-    typer.echo(f"{out.name}: {sheet.width}x{sheet.height}, {out.stat().st_size} bytes, quality {quality}")
+    write(draw(Restorer(device="cpu")), out, LIMIT)
 
 
 if __name__ == "__main__":

@@ -92,15 +92,20 @@ def draw() -> np.ndarray:
     return np.concatenate(parts)
 
 
+def write(picture: np.ndarray, out: Path, limit: int) -> None:
+    """Save a picture (H, W, 3) uint8 as a JPEG file as good as so many bytes allow, and say how good that is."""
+    sheet = Image.fromarray(picture)
+    for quality in range(94, 40, -2):
+        sheet.save(out, quality=quality, optimize=True)
+        if out.stat().st_size < limit:
+            break
+    typer.echo(f"{out.name}: {sheet.width}x{sheet.height}, {out.stat().st_size} bytes, quality {quality}")
+
+
 def main(out: Annotated[Path, typer.Argument(help="Where the picture goes.")] = PICTURE) -> None:
     """Draw the sheet, as good as its size allows."""
     torch.set_num_threads(1)
-    sheet = Image.fromarray(draw())
-    for quality in range(92, 40, -4):
-        sheet.save(out, quality=quality, optimize=True)
-        if out.stat().st_size < LIMIT:
-            break
-    typer.echo(f"{out.name}: {sheet.width}x{sheet.height}, {out.stat().st_size} bytes, quality {quality}")
+    write(draw(), out, LIMIT)
 
 
 if __name__ == "__main__":
