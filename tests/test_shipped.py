@@ -90,9 +90,8 @@ def test_readme_says_what_the_cards_say():
         assert [float(part) for part in cell.split("/")] == wanted
     found = {row[0]: row[1:] for row in rows("| | quality 10 | 20 |")}
     jpeg = SHIPPED["dejpeg"].scores
-    for quality, classic, colour in zip(
-        (10, 20, 30, 40), *(row for row in found.values() if "file" not in row[0] and "/" in row[0]), strict=True
-    ):
+    classic5, kodak = list(found.values())[-2:]
+    for quality, classic, colour in zip((10, 20, 30, 40), classic5, kodak, strict=True):
         assert float(classic.split("/")[1]) == jpeg[f"Classic5, quality {quality}, blind: PSNR, dB"]
         before, after = map(float, colour.split("/"))
         assert after - before == pytest.approx(jpeg[f"Kodak24, colour 4:2:0, quality {quality}, blind: gain in PSNR, dB"], abs=0.011)
