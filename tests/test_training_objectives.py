@@ -198,7 +198,7 @@ def test_each_player_learns_from_its_own_loss_alone(folder, tmp_path, monkeypatc
 
 def test_old_photographs_can_be_trained_on(folder, tmp_path):
     train(tiny(Repair()), folder, tmp_path)
-    assert records(tmp_path)[-1]["psnr"] > 10
+    assert records(tmp_path)[-1]["psnr_mixed"] > 10
     assert (tmp_path / "pictures" / "step-000008.png").exists()
 
 
@@ -206,7 +206,7 @@ def test_repair_learns_what_it_is_shown(folder, tmp_path):
     objective = Repair(names=("gaussian_noise", "jpeg"), probabilities=(1.0, 0.0), severity=(0.6, 0.6))
     train(tiny(objective, steps=60, lr=3e-3, log_every=15, validate_every=60, ema=0.9), folder, tmp_path)
     assert records(tmp_path)[-2]["loss"] < 0.85 * records(tmp_path)[0]["loss"]
-    assert {"psnr", "psnr_gaussian_noise", "psnr_jpeg"} < set(records(tmp_path)[-1])
+    assert {"psnr_mixed", "psnr_gaussian_noise", "psnr_jpeg"} < set(records(tmp_path)[-1])
 
 
 def test_a_mixture_follows_its_probabilities_and_severities():

@@ -1,21 +1,23 @@
 """What the engine asks of an objective and of what it reads; and what the objectives have in common."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, Protocol, TypeVar, runtime_checkable
 
 import numpy as np
 import torch
 from PIL import Image
 from torch import nn
 
-from restore import data
+from restore import data, degrade
 from restore.degrade.base import numbers
 from restore.degrade.sampling import resampling
 from restore.draws import Draws
 
 Batch = dict[str, torch.Tensor]
+Case = TypeVar("Case")
+"""What is done to a held-out picture."""
 
 MULTIPLE = 16
 """Height and width of the photographs to validate with are multiples of it, which suits all networks."""
@@ -241,6 +243,40 @@ def check_names(name: str, given: Sequence[str], known: Sequence[str]) -> None:
     """
     if not given or not set(given) <= set(known):
         raise ValueError(f"{name} is {','.join(given)!r}; expected some of {', '.join(known)}")
+
+
+def measured(
+    batches: Iterable[Batch],
+    cases: Mapping[str, Case],
+    ask: Callable[[Case, torch.Tensor, int], tuple[torch.Tensor, torch.Tensor, torch.Tensor]],
+) -> dict[str, float]:
+    """What a network does with held-out pictures, case by case, in dB.
+
+    Args:
+        batches: Pictures as ``clean`` (1, 3, H, W), the same at each call.
+        cases: Name -> case.
+        ask: (a case, a clean picture, its number) -> what is wanted of the network, what it is given, and what it makes of that.
+
+    Returns:
+        ``psnr_NAME``: the mean PSNR of what it makes, rounded to 8 bits; ``gain``: by how much that is above the PSNR of what it is
+        given, on average over all pictures that are not given as they are wanted.
+
+    >>> def halved(case, clean, number):
+    ...     return clean, clean + case, clean + case / 2
+    >>> scores = measured([{"clean": torch.zeros(1, 3, 4, 4)}], {"far": 102 / 255, "there": 0.0}, halved)
+    >>> {name: round(score, 2) for name, score in scores.items()}
+    {'psnr_far': 13.98, 'psnr_there': 100.0, 'gain': 6.02}
+    """
+    scores, gains = {}, []
+    for name, case in cases.items():
+        values = []
+        for number, batch in enumerate(batches):
+            wanted, given, made = ask(case, batch["clean"], number)
+            values.append(psnr(degrade.quantize(made.float()), wanted))
+            if not torch.equal(given, wanted):
+                gains.append(values[-1] - psnr(given, wanted))
+        scores[f"psnr_{name}"] = float(np.mean(values))
+    return {**scores, "gain": float(np.mean(gains)) if gains else 0.0}
 
 
 def psnr(prediction: torch.Tensor, target: torch.Tensor, mask: torch.Tensor | None = None) -> float:

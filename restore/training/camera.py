@@ -15,7 +15,7 @@ from restore.degrade.camera import Camera, sharpening, smoothed
 from restore.degrade.noise import Crosstalk, Gains, film_grain
 from restore.degrade.tone import luma, sepia
 from restore.draws import Draws
-from restore.training.base import Batch, Photographs, check_positive, check_range, check_shares, psnr, shrunken, some
+from restore.training.base import Batch, Photographs, check_positive, check_range, check_shares, measured, shrunken, some
 
 
 class Case(NamedTuple):
@@ -177,16 +177,12 @@ class DenoiseCamera(Photographs):
 
     def validate(self, network: nn.Module, batches: Iterable[Batch]) -> dict[str, float]:
         """Mean PSNR at low, medium and high ISO, of scanned film and of clean pictures; and the mean gain over the noisy ones."""
-        scores, gains = {}, []
-        for name, case in CASES.items():
-            values = []
-            for number, clean in enumerate(batch["clean"] for batch in batches):
-                noisy, level = take(clean, case, number)
-                values.append(psnr(degrade.quantize(network(noisy, level if case.told else 0.0).float()), clean))
-                if case.shot:
-                    gains.append(values[-1] - psnr(noisy, clean))
-            scores[f"psnr_{name}"] = float(np.mean(values))
-        return {**scores, "gain": float(np.mean(gains))}
+
+        def ask(case: Case, clean: torch.Tensor, number: int) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+            noisy, level = take(clean, case, number)
+            return clean, noisy, network(noisy, level if case.told else 0.0)
+
+        return measured(batches, CASES, ask)
 
     def show(self, network: nn.Module, batch: Batch, number: int) -> dict[str, torch.Tensor]:
         """A picture of high ISO, denoised, and as it was."""

@@ -13,7 +13,7 @@ from restore.degrade.blur import Walk, benchmark_kernels, blur, disk_kernels, ga
 from restore.degrade.tone import luma
 from restore.draws import Draws
 from restore.networks.restoration import WIDEST
-from restore.training.base import Batch, Photographs, check_positive, check_range, check_shares, psnr, some
+from restore.training.base import Batch, Photographs, check_positive, check_range, check_shares, measured, some
 
 MARGIN = 16
 """Pixels around a crop from where a kernel brings light into it: kernels have 2 * 16 + 1 pixels a side."""
@@ -97,15 +97,12 @@ class Deblur(Photographs):
 
     def validate(self, network: nn.Module, batches: Iterable[Batch]) -> dict[str, float]:
         """Mean PSNR over RGB for each kernel of the benchmark with 1 % noise, untold; and the mean gain over the blurred pictures."""
-        scores, gains = {}, []
-        for name, kernel in benchmark_kernels().items():
-            values = []
-            for number, clean in enumerate(batch["clean"] for batch in batches):
-                wanted, seen = take(clean, kernel, number)
-                values.append(psnr(degrade.quantize(network(seen, 0.0).float()), wanted))
-                gains.append(values[-1] - psnr(seen, wanted))
-            scores[f"psnr_{name}"] = float(np.mean(values))
-        return {**scores, "gain": float(np.mean(gains))}
+
+        def ask(kernel: torch.Tensor, clean: torch.Tensor, number: int) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+            wanted, seen = take(clean, kernel, number)
+            return wanted, seen, network(seen, 0.0)
+
+        return measured(batches, benchmark_kernels(), ask)
 
     def show(self, network: nn.Module, batch: Batch, number: int) -> dict[str, torch.Tensor]:
         """A picture out of focus, sharpened, and as it was."""

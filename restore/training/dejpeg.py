@@ -14,7 +14,7 @@ from restore.degrade.codec import double_jpeg
 from restore.degrade.tone import luma
 from restore.draws import Draws
 from restore.jpeg_tables import level
-from restore.training.base import Batch, Photographs, check_positive, check_range, check_shares, psnr, shrunken, some
+from restore.training.base import Batch, Photographs, check_positive, check_range, check_shares, measured, shrunken, some
 
 
 class Case(NamedTuple):
@@ -121,18 +121,13 @@ class Dejpeg(Photographs):
 
     def validate(self, network: nn.Module, batches: Iterable[Batch]) -> dict[str, float]:
         """Mean PSNR of 4:2:0 files by their quality, told or not, of grey ones and of two files; and the mean gain over the files."""
-        scores, gains = {}, []
-        for name, case in CASES.items():
-            values = []
-            for clean in (batch["clean"] for batch in batches):
-                wanted, coded = code(clean, case)
-                result = network(coded, level(case.quality) if case.told else 0.0).float()
-                if case.grey:
-                    result = result.mean(1, keepdim=True).expand(-1, 3, -1, -1)
-                values.append(psnr(degrade.quantize(result), wanted))
-                gains.append(values[-1] - psnr(coded, wanted))
-            scores[f"psnr_{name}"] = float(np.mean(values))
-        return {**scores, "gain": float(np.mean(gains))}
+
+        def ask(case: Case, clean: torch.Tensor, number: int) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+            wanted, coded = code(clean, case)
+            result = network(coded, level(case.quality) if case.told else 0.0).float()
+            return wanted, coded, result.mean(1, keepdim=True).expand(-1, 3, -1, -1) if case.grey else result
+
+        return measured(batches, CASES, ask)
 
     def show(self, network: nn.Module, batch: Batch, number: int) -> dict[str, torch.Tensor]:
         """A picture as a file of quality 10, restored, and as it was."""

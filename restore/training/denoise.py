@@ -3,14 +3,16 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-import numpy as np
 import torch
 from torch import nn
 
 from restore import degrade, losses
 from restore.degrade.base import column, numbers
 from restore.draws import Draws
-from restore.training.base import Batch, Photographs, check_positive, check_range, check_shares, psnr, shrunken, some
+from restore.training.base import Batch, Photographs, check_positive, check_range, check_shares, measured, shrunken, some
+
+CASES = {"15": (15, False), "25": (25, False), "50": (50, False), "50_8bit": (50, True)}
+"""What is measured: a standard deviation in 8-bit units, and whether the noisy pictures are clipped to 8 bits."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,16 +72,15 @@ class Denoise(Photographs):
         return loss + (len(made) / count - 1) * losses.charbonnier(made[count:], wanted)
 
     def validate(self, network: nn.Module, batches: Iterable[Batch]) -> dict[str, float]:
-        """Mean PSNR at sigma 15, 25, 50 in float and 50 clipped to 8 bits."""
-        scores = {}
-        for sigma, clipped in ((15, False), (25, False), (50, False), (50, True)):
-            values = []
-            for number, clean in enumerate(batch["clean"] for batch in batches):
-                noisy = add_noise(clean, sigma, number)
-                result = network(degrade.quantize(noisy) if clipped else noisy, sigma / 255).float()
-                values.append(psnr(degrade.quantize(result), clean))
-            scores[f"psnr_{sigma}{'_8bit' if clipped else ''}"] = float(np.mean(values))
-        return scores
+        """Mean PSNR at sigma 15, 25, 50 in float and 50 clipped to 8 bits; and the mean gain over the noisy pictures."""
+
+        def ask(case: tuple[int, bool], clean: torch.Tensor, number: int) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+            sigma, clipped = case
+            noisy = add_noise(clean, sigma, number)
+            noisy = degrade.quantize(noisy) if clipped else noisy
+            return clean, noisy, network(noisy, sigma / 255)
+
+        return measured(batches, CASES, ask)
 
     def show(self, network: nn.Module, batch: Batch, number: int) -> dict[str, torch.Tensor]:
         """A picture with noise of sigma 50, denoised, and as it was."""

@@ -10,7 +10,7 @@ from torch import nn
 from restore import degrade, losses
 from restore.degrade.base import column
 from restore.draws import Draws
-from restore.training.base import Batch, Photographs, check_names, check_range, check_shares, psnr, some
+from restore.training.base import Batch, Photographs, check_names, check_range, check_shares, measured, some
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,7 +29,7 @@ class Repair(Photographs):
     """
 
     task = "repair"
-    score = "psnr"
+    score = "psnr_mixed"
     names: tuple[str, ...] = ()
     probabilities: tuple[float, ...] = (0.5,)
     severity: tuple[float, float] = (0.0, 1.0)
@@ -49,19 +49,18 @@ class Repair(Photographs):
         return losses.charbonnier(restored(network, batch["damaged"]), batch["clean"])
 
     def validate(self, network: nn.Module, batches: Iterable[Batch]) -> dict[str, float]:
-        """Mean PSNR in dB: of the mixture as in training, and after each degradation alone at the middle of the severities."""
-        severity, scores = float(np.mean(self.severity)), {}
-        for name in ("", *self.names):
-            values = []
-            for number, batch in enumerate(batches):
-                clean, damaged = batch["clean"], batch["clean"]
-                if name:
-                    damaged = once(name, clean, number, severity)
-                else:
-                    clean, damaged, _ = held_out(clean, number, self.names, self.probabilities, self.severity)
-                values.append(psnr(degrade.quantize(restored(network, degrade.quantize(damaged))), clean))
-            scores[f"psnr_{name}" if name else "psnr"] = float(np.mean(values))
-        return scores
+        """Mean PSNR in dB: of the mixture as in training, and after each degradation alone at the middle of the severities; the gain."""
+        severity = float(np.mean(self.severity))
+
+        def ask(name: str, clean: torch.Tensor, number: int) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+            if name:
+                damaged = once(name, clean, number, severity)
+            else:
+                clean, damaged, _ = held_out(clean, number, self.names, self.probabilities, self.severity)
+            damaged = degrade.quantize(damaged)
+            return clean, damaged, restored(network, damaged)
+
+        return measured(batches, {"mixed": "", **{name: name for name in self.names}}, ask)
 
     def show(self, network: nn.Module, batch: Batch, number: int) -> dict[str, torch.Tensor]:
         """A damaged picture, restored, and as it was."""
