@@ -20,7 +20,9 @@ STEP, MANY = 6, 1024
 FEW = 12
 """With fewer patches than this nothing is measured; and of so many, at least, each brightness is."""
 BRIGHTNESSES = 6
-"""Groups of patches, by brightness, at most."""
+"""Groups of patches, by brightness, at most; beside those nearer than ``END`` to black and to white."""
+END = 0.02
+"""See ``BRIGHTNESSES``: noise is cut there, and what is measured elsewhere does not hold."""
 SMOOTH, WITHIN = 0.01, 3.0
 """The part of a group that is smooth for sure; so are other patches, if their variance is at most so many times that of its roughest."""
 TEXTURED = 3.0
@@ -59,11 +61,15 @@ class Grain(NamedTuple):
         return 255 * float(np.sqrt(self.covariance.trace() / len(self.covariance)))
 
     def at_most(self, other: "Grain | None") -> "Grain":
-        """The same grain, weakened where another one of the same picture is weaker at its own brightnesses; None is none."""
+        """The same grain, weakened where another one of the same picture is weaker at its own brightnesses; as it is beside None."""
         if other is None:
             return self
-        usual = self.sigma * float(np.interp(other.levels, self.levels, self.gains).mean())
-        return self._replace(covariance=self.covariance * min(1.0, (other.sigma / usual) ** 2))
+        usual = float(np.interp(other.levels, self.levels, self.gains).mean())
+        return self.weakened(other.sigma / max(usual, 1e-6))
+
+    def weakened(self, sigma: float) -> "Grain":
+        """The same grain, ``sigma`` being at most that much."""
+        return self._replace(covariance=self.covariance * min(1.0, (sigma / self.sigma) ** 2))
 
     def strength(self, brightness: np.ndarray) -> np.ndarray:
         """Standard deviation at brightnesses, as a multiple of the usual one, without what is left out; any shape."""
@@ -89,20 +95,26 @@ def measure(pixels: np.ndarray, holes: np.ndarray, *, linear: bool = False) -> G
     patches = to_float(_patches(pixels, holes))  # (N, SIDE, SIDE, C)
     patches = patches[np.isfinite(patches).all((1, 2, 3))]
     patches = to_srgb(patches) if linear else patches
-    patches = patches[(patches.mean((1, 2, 3)) > 0.02) & (patches.mean((1, 2, 3)) < 0.98)]
-    if len(patches) < FEW:
-        return None
     patches, means = _without_slope(patches)
     power = np.maximum(patches.var((1, 2), dtype=np.float64).mean(1), 1e-12)
-    groups = np.array_split(np.argsort(means), min(BRIGHTNESSES, len(means) // FEW))
-    smooth = [group[power[group] <= WITHIN * np.quantile(power[group], SMOOTH)] for group in groups]
+    order = np.argsort(means)
+    black, between, white = np.split(order, np.searchsorted(means[order], (END, 1 - END)))
+    if len(between) < FEW:
+        return None
+    groups = np.array_split(between, min(BRIGHTNESSES, len(between) // FEW))
+    smooth = [_smoothest(group, power) for group in groups]
     powers = np.array([power[group].mean() for group in smooth])
     powers = np.minimum(powers, TEXTURED * np.quantile(powers, 0.25))
-    gains = np.sqrt(powers / powers.mean())
     calm = np.concatenate([group for group, own in zip(smooth, powers, strict=True) if power[group].mean() <= own * 1.001])
     spectrum, covariance = _spectrum(patches[calm])
     covariance *= powers.mean() / power[calm].mean()
-    return Grain(spectrum, covariance, np.array([means[group].mean() for group in smooth]), gains)
+    levels = {float(means[group].mean()): own for group, own in zip(smooth, powers, strict=True)}
+    for group in (black, white):
+        if len(group):  # clipping has cut the noise there: as much of it as is left, and no more than elsewhere
+            end = _smoothest(group, power)
+            levels[float(means[end].mean())] = min(float(power[end].mean()), float(powers.max()))
+    rising = sorted(levels)
+    return Grain(spectrum, covariance, np.array(rising), np.sqrt([levels[level] for level in rising] / powers.mean()))
 
 
 def match(fill: np.ndarray, holes: np.ndarray, grain: Grain, rng: np.random.Generator) -> np.ndarray:
@@ -140,6 +152,11 @@ def _patches(pixels: np.ndarray, holes: np.ndarray) -> np.ndarray:
     step = max(STEP, int(np.sqrt(height * width / MANY)))
     whole = ~np.lib.stride_tricks.sliding_window_view(holes, (SIDE, SIDE))[::step, ::step].any((2, 3))
     return np.lib.stride_tricks.sliding_window_view(pixels, (SIDE, SIDE), (0, 1))[::step, ::step][whole].transpose(0, 2, 3, 1)
+
+
+def _smoothest(group: np.ndarray, power: np.ndarray) -> np.ndarray:
+    """Those of a group of patches, numbers (n,), that have no texture, by the variances of all."""
+    return group[power[group] <= WITHIN * np.quantile(power[group], SMOOTH)]
 
 
 def _without_slope(patches: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

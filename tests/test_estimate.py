@@ -103,6 +103,21 @@ def test_depth_does_not_matter() -> None:
     assert sixteen == pytest.approx(eight, abs=0.1)
 
 
+def test_what_is_not_in_where_is_not_looked_at() -> None:
+    photograph = PHOTOGRAPHS["astronaut"][:200, :240]
+    holes = np.zeros(photograph.shape[:2], bool)
+    holes[20:180, 30:120] = True
+    for picture, is_camera in ((noisy(photograph, 20), False), (through_camera(photograph, 15) / np.float32(255), True)):
+        filled = np.where(holes[..., None], np.float32(0.5), picture)
+        broken = np.where(holes[..., None], np.float32(np.nan), picture)
+        assert noise_level(filled) < 0.5 * noise_level(picture) or is_camera
+        assert noise_level(filled, where=~holes) == noise_level(broken, where=~holes) == pytest.approx(noise_level(picture), rel=0.1)
+        assert has_camera_noise(filled, where=~holes) is has_camera_noise(broken, where=~holes) is is_camera
+        assert shared_noise(broken, where=~holes) is None
+    assert noise_level(photograph, where=np.zeros_like(holes)) == 0
+    assert not has_camera_noise(photograph, where=np.zeros_like(holes))
+
+
 def test_linear_is_measured_encoded() -> None:
     encoded = np.clip(noisy(PHOTOGRAPHS["coffee"], 20), 0, 1)
     linear = to_linear(encoded).astype(np.float32)
@@ -154,7 +169,9 @@ def test_tables_tell_each_quality_of_libjpeg(shape: tuple[int, ...]) -> None:
     found = []
     for quality in range(1, 101):
         tables = Image.open(io.BytesIO(jpeg(blank, quality))).quantization
-        found.append(quality_of_tables([tables[number] for number in sorted(tables)]))
+        upright = np.array([tables[number] for number in sorted(tables)])
+        found.append(quality_of_tables(upright.tolist()))
+        assert quality_of_tables(upright.reshape(-1, 8, 8).transpose(0, 2, 1).reshape(-1, 64).tolist()) == found[-1]
     assert found == list(range(1, 101))
 
 

@@ -1,5 +1,6 @@
 """Grain of fills: as strong, as coarse and as colourful as what was put into the picture; nothing where there is none."""
 
+import cv2
 import numpy as np
 import pytest
 import torch
@@ -58,6 +59,39 @@ def test_a_fill_in_a_noisy_flat_picture_is_as_noisy(channels: int, dtype: type) 
 @pytest.mark.parametrize("picture", [flat(0.5), white(1, 3), np.tile(np.linspace(0, 1, 220, dtype=np.float32)[None, :, None], (200, 1, 3))])
 def test_a_clean_picture_is_untouched(picture: np.ndarray) -> None:
     np.testing.assert_array_equal(inpaint(picture, HOLES, Mean(), finish=GRAIN), inpaint(picture, HOLES, Mean(), finish=None))
+
+
+def page(paper: int, ink: int) -> np.ndarray:
+    """Lines of writing above an empty half, in which the holes are."""
+    picture = np.full((400, 220, 3), paper, np.uint8)
+    for line in range(20, 150, 18):
+        cv2.putText(picture, "the quick brown fox jumps", (6, line), cv2.FONT_HERSHEY_SIMPLEX, 0.45, (ink,) * 3, 1, cv2.LINE_AA)
+    return picture
+
+
+@pytest.mark.parametrize(("paper", "ink"), [(255, 0), (0, 255), (245, 25), (252, 0)])
+def test_writing_is_no_grain(paper: int, ink: int) -> None:
+    picture, holes = page(paper, ink), np.zeros((400, 220), bool)
+    holes[200:350, 40:160] = True
+    np.testing.assert_array_equal(inpaint(picture, holes, Mean(), finish=GRAIN), inpaint(picture, holes, Mean(), finish=None))
+
+
+@pytest.mark.parametrize("name", ["chelsea", "coffee", "astronaut", "brick"])
+def test_texture_is_no_grain(name: str) -> None:
+    picture = getattr(data, name)()[:300, :300]
+    picture = picture if picture.ndim == 3 else picture[..., None]
+    holes = np.zeros((300, 300), bool)
+    holes[100:110, 20:280] = True
+    np.testing.assert_array_equal(inpaint(picture, holes, Mean(), finish=GRAIN), inpaint(picture, holes, Mean(), finish=None))
+
+
+def test_black_and_white_that_noise_was_cut_from_get_none() -> None:
+    steps = flat(0.5)
+    steps[:, :80], steps[:, 150:] = -0.3, 1.3
+    picture = from_float(np.clip(steps + white(10, level=0), 0, 1), np.uint8)
+    found = grain.measure(picture, HOLES)
+    assert found.strength(np.array([0.0, 1.0])).max() == 0
+    assert found.sigma == pytest.approx(10, rel=0.2)
 
 
 @pytest.mark.parametrize("width", [0.5, 1.0, 1.5])

@@ -11,6 +11,7 @@ import pytest
 from PIL import ExifTags, Image, ImageCms, ImageOps, IptcImagePlugin
 from PIL.JpegImagePlugin import get_sampling
 
+from restore.estimate import quality_of_tables
 from restore.image import FORMATS, ImageWarning, JpegCoding, Picture, read, write
 
 WITH_EXIF = ("PNG", "JPEG", "WEBP", "TIFF", "AVIF")
@@ -279,6 +280,30 @@ def test_jpeg_keeps_tables_sampling_and_segments(sampling: int, quality: int) ->
         assert ("APP12", b"Ducky") in two.applist
         drift = np.abs(np.array(one).astype(int) - np.array(two)).mean()
     assert drift < 1
+
+
+@pytest.mark.parametrize("sampling", [0, 1, 2])
+def test_jpeg_on_its_side_is_rounded_no_more_than_upright(sampling: int) -> None:
+    content = Image.fromarray(np.random.default_rng(0).integers(0, 256, (12, 18, 3)).astype(np.uint8))
+    drifts = []
+    for orientation in range(1, 9):
+        draft, again = io.BytesIO(), io.BytesIO()
+        content.resize((288, 192), Image.Resampling.BICUBIC).save(draft, "JPEG", quality=75, subsampling=sampling, exif=exif(orientation))
+        picture = read(draft.getvalue())
+        write(picture, again, format="JPEG")
+        drifts.append(np.abs(read(again.getvalue()).pixels.astype(int) - picture.pixels).mean())
+    assert max(drifts) < (1.3 * drifts[0] + 0.05 if sampling != 1 else 0.75)  # 4:2:2 on its side cannot be written
+
+
+def test_jpeg_whose_subsampling_cannot_lie_on_its_side_loses_it() -> None:
+    content = saved("JPEG", subsampling=1, exif=exif(6), quality=60)
+    assert read(content).coding.sampling == 3
+    assert read(saved("JPEG", subsampling=1, exif=exif(3))).coding.sampling == 1
+    with Image.open(io.BytesIO(content)) as one, Image.open(io.BytesIO(rewritten(content, "JPEG"))) as two:
+        assert get_sampling(two) == 0
+        luma, chroma = (np.reshape(one.quantization[number], (8, 8)).T.ravel() for number in (0, 1))
+        assert two.quantization == {0: luma.tolist(), 1: (chroma // 4).tolist()}
+    assert quality_of_tables(read(content).coding.tables) == 60
 
 
 def test_jpeg_with_one_table_for_each_component_and_rgb_components() -> None:

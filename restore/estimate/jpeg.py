@@ -64,7 +64,8 @@ def quality_of_tables(tables: Sequence[Sequence[int]]) -> int:
     """Find the quality whose tables libjpeg would have made most alike: the least mean distance of the steps' logarithms.
 
     Args:
-        tables: 64 steps each, row by row from the lowest frequency on: of luminance, and of chrominance where there is any.
+        tables: 64 steps each, row by row from the lowest frequency on: of luminance, and of chrominance where there is any. They may be
+            those of a picture on its side.
 
     Returns:
         1 to 100.
@@ -72,9 +73,10 @@ def quality_of_tables(tables: Sequence[Sequence[int]]) -> int:
     >>> quality_of_tables(quantization_table(83).reshape(2, 64).tolist())
     83
     """
-    given = np.maximum(1, [list(table) for table in tables[:2]])  # (1 or 2, 64)
-    known = quantization_table(QUALITIES).reshape(len(QUALITIES), 2, 64)[:, : len(given)]
-    return int(QUALITIES[np.abs(np.log(known / given)).mean((1, 2)).argmin()])
+    given = np.maximum(1, [list(table) for table in tables[:2]]).reshape(-1, 8, 8)  # (1 or 2, 8, 8)
+    known = quantization_table(QUALITIES).reshape(len(QUALITIES), 2, 8, 8)[:, : len(given)]
+    distances = [np.abs(np.log(known / way)).mean((1, 2, 3)) for way in (given, given.mT)]
+    return int(QUALITIES[np.minimum(*distances).argmin()])
 
 
 def quality_of_pixels(pixels: np.ndarray, *, linear: bool = False) -> int | None:

@@ -64,7 +64,7 @@ class SharedNoise(NamedTuple):
         return float(np.sqrt((self.along**2 + 2 * self.across**2) / 3))
 
 
-def noise_level(pixels: np.ndarray, *, linear: bool = False) -> float:
+def noise_level(pixels: np.ndarray, *, linear: bool = False, where: np.ndarray | None = None) -> float:
     """Estimate the standard deviation of white Gaussian noise: of each channel's own or, as in sepia prints, shared by them.
 
     The content of patches lies near a subspace, noise fills all directions alike: the level is the mean of those smallest
@@ -94,6 +94,7 @@ def noise_level(pixels: np.ndarray, *, linear: bool = False) -> float:
         pixels: (H, W, 1) or (H, W, 3), uint8, uint16, or float32 nominally in [0, 1]; a float picture that exceeds it is taken as
             not clipped. Three equal channels count as one.
         linear: The samples are proportional to light; the level is that of the sRGB-encoded samples.
+        where: (H, W) bool, what is looked at, such as all that is not in a hole; None: all of it.
 
     Returns:
         The level in 8-bit units, whatever the depth; 0 for a picture too small to tell.
@@ -101,11 +102,11 @@ def noise_level(pixels: np.ndarray, *, linear: bool = False) -> float:
     Raises:
         ValueError: A float picture holds a NaN or an infinity where it is looked at.
     """
-    shared = shared_noise(pixels, linear=linear)
-    return shared.level if shared else _own_level(pixels, linear=linear)
+    shared = shared_noise(pixels, linear=linear, where=where)
+    return shared.level if shared else _own_level(pixels, linear=linear, where=where)
 
 
-def shared_noise(pixels: np.ndarray, *, linear: bool = False) -> SharedNoise | None:
+def shared_noise(pixels: np.ndarray, *, linear: bool = False, where: np.ndarray | None = None) -> SharedNoise | None:
     """Tell whether the channels of a picture share its noise, and how strong it is; a network for white noise takes that for content.
 
     Measured on the hundredth of all blocks whose brightness is the flattest, those at black or white aside: the directions of colour in
@@ -118,6 +119,7 @@ def shared_noise(pixels: np.ndarray, *, linear: bool = False) -> SharedNoise | N
     Args:
         pixels: As for ``noise_level``. Grey pictures, also of three equal channels, share nothing.
         linear: As for ``noise_level``.
+        where: As for ``noise_level``.
 
     Returns:
         The noise, or None where there is none, too little to tell, or each channel has its own.
@@ -125,13 +127,13 @@ def shared_noise(pixels: np.ndarray, *, linear: bool = False) -> SharedNoise | N
     Raises:
         ValueError: As ``noise_level``.
     """
-    axis = _shared_axis(_flattest(pixels, linear=linear))
-    patches = None if axis is None else _encoded(pixels, SIDES[1], linear=linear)
+    axis = _shared_axis(_flattest(pixels, linear=linear, where=where))
+    patches = None if axis is None else _encoded(pixels, SIDES[1], linear=linear, where=where)
     if axis is None or patches is None or patches.shape[1] == 1:
         return None
     reach = float(np.abs(axis).sum())
     there = (np.tensordot(patches, axis, (1, 0))[:, None] - np.minimum(axis, 0).sum()) / reach  # 0 to 1 where they are
-    return SharedNoise(axis, reach * _level(there), _own_level(pixels, linear=linear))
+    return SharedNoise(axis, reach * _level(there), _own_level(pixels, linear=linear, where=where))
 
 
 def _shared_axis(flat: np.ndarray | None) -> np.ndarray | None:
@@ -148,14 +150,14 @@ def _shared_axis(flat: np.ndarray | None) -> np.ndarray | None:
     return axis if axis.sum() > 0 else -axis
 
 
-def _own_level(pixels: np.ndarray, *, linear: bool) -> float:
+def _own_level(pixels: np.ndarray, *, linear: bool, where: np.ndarray | None) -> float:
     """The level of noise that is alike, but not the same, in all channels."""
-    return _level(_encoded(pixels, SIDES[pixels.shape[2]], linear=linear))
+    return _level(_encoded(pixels, SIDES[pixels.shape[2]], linear=linear, where=where))
 
 
-def _encoded(pixels: np.ndarray, side: int, *, linear: bool) -> np.ndarray | None:
+def _encoded(pixels: np.ndarray, side: int, *, linear: bool, where: np.ndarray | None) -> np.ndarray | None:
     """Patches as ``_patches`` finds them, float32, sRGB-encoded."""
-    patches = _patches(pixels, side)
+    patches = _patches(pixels, side, where)
     if patches is None:
         return None
     patches = to_float(patches)
@@ -190,7 +192,7 @@ def _level(patches: np.ndarray | None) -> float:
     return 0.0 if level > DRAWN_LEVEL and _is_drawn(patches[kept], DRAWN if level <= 255 * far else DRAWN_ENDS) else level
 
 
-def has_camera_noise(pixels: np.ndarray, *, linear: bool = False) -> bool:
+def has_camera_noise(pixels: np.ndarray, *, linear: bool = False, where: np.ndarray | None = None) -> bool:
     """Tell whether a picture's noise is that of a camera, which neighbouring pixels share, and not white, or too little to matter.
 
     Demosaicking, smoothing and JPEG take the fine part of noise, that of its colour first; white noise has all frequencies alike. Both are
@@ -205,11 +207,12 @@ def has_camera_noise(pixels: np.ndarray, *, linear: bool = False) -> bool:
     Args:
         pixels: (H, W, 1) or (H, W, 3), uint8, uint16, or float32 nominally in [0, 1].
         linear: The samples are proportional to light.
+        where: As for ``noise_level``.
 
     Raises:
         ValueError: A float picture holds a NaN or an infinity where it is looked at.
     """
-    flat = _flattest(pixels, linear=linear)
+    flat = _flattest(pixels, linear=linear, where=where)
     if flat is None or _shared_axis(flat) is not None:
         return False
     bright = flat[:, 0] if flat.shape[1] == 1 else np.tensordot(flat, LUMA, (1, 0))
@@ -227,16 +230,18 @@ def _is_drawn(patches: np.ndarray, most: float) -> bool:
     return bool((alike | ends[..., 1:]).mean() > most)
 
 
-def _flattest(pixels: np.ndarray, *, linear: bool) -> np.ndarray | None:
+def _flattest(pixels: np.ndarray, *, linear: bool, where: np.ndarray | None) -> np.ndarray | None:
     """Cosine coefficients (N, C, 8, 8), in 8-bit units, of the blocks with the flattest brightness.
 
-    None of tiny pictures, and where those blocks are drawn: flat colour, writing.
+    None of tiny pictures or places, and where those blocks are drawn: flat colour, writing.
     """
     height, width, channels = pixels.shape
     if min(height, width) < 8:
         return None
     step = max(3, int(np.ceil(np.sqrt((height - 7) * (width - 7) / LOOKED))))
-    blocks = to_float(np.lib.stride_tricks.sliding_window_view(pixels, (8, 8), axis=(0, 1))[::step, ::step].reshape(-1, channels, 8, 8))
+    blocks = to_float(_windows(pixels, 8, step, where))
+    if not len(blocks):
+        return None
     if not np.isfinite(blocks).all():
         raise ValueError("the picture holds a NaN or an infinity; expected finite numbers")
     blocks = 255 * (to_srgb(blocks) if linear else blocks)
@@ -250,18 +255,28 @@ def _flattest(pixels: np.ndarray, *, linear: bool) -> np.ndarray | None:
     return None if paper > DRAWN_PAPER or _is_drawn(flat, DRAWN_BLOCKS) else coefficients[flattest]
 
 
-def _patches(pixels: np.ndarray, largest: int) -> np.ndarray | None:
+def _patches(pixels: np.ndarray, largest: int, where: np.ndarray | None) -> np.ndarray | None:
     """Patches (N, C, side, side) from a grid over the picture, in its own depth; smaller ones where it is too small for many."""
     height, width, channels = pixels.shape
     for side in range(min(largest, height, width), 1, -1):
         places = (height - side + 1) * (width - side + 1)
         if places >= 4 * channels * side**2 or side == 2:
             step = int(np.ceil(np.sqrt(places / MOST)))
-            grid = np.lib.stride_tricks.sliding_window_view(pixels, (side, side), axis=(0, 1))[::step, ::step]
-            patches = grid.reshape(-1, channels, side, side)
+            patches = _windows(pixels, side, step, where)
+            if not len(patches):
+                return None
             grey = channels == 3 and (patches == patches[:, :1]).all()
-            return _patches(pixels[..., :1], SIDES[1]) if grey else patches
+            return _patches(pixels[..., :1], SIDES[1], where) if grey else patches
     return None
+
+
+def _windows(pixels: np.ndarray, side: int, step: int, where: np.ndarray | None) -> np.ndarray:
+    """Squares (N, C, side, side), each ``step`` pixels from the next, that lie in ``where`` as a whole."""
+    grid = np.lib.stride_tricks.sliding_window_view(pixels, (side, side), axis=(0, 1))[::step, ::step]
+    if where is None:
+        return grid.reshape(-1, *grid.shape[2:])
+    whole = np.lib.stride_tricks.sliding_window_view(where, (side, side))[::step, ::step].all((2, 3))
+    return grid[whole]
 
 
 def _roughness(patches: np.ndarray) -> np.ndarray:

@@ -26,7 +26,8 @@ class JpegCoding:
     """How a JPEG was compressed, to compress it the same way again.
 
     `tables` are the quantisation tables of the components, the last one for all that follow, or none: quality 95; `sampling` is Pillow's
-    0 (4:4:4), 1 (4:2:2), 2 (4:2:0); `segments` are foreign (marker, data) segments, kept as they are.
+    0 (4:4:4), 1 (4:2:2), 2 (4:2:0), and 3 (4:4:0: 4:2:2 on its side), which Pillow cannot write: all chroma is kept then; `segments` are
+    foreign (marker, data) segments, kept as they are.
     """
 
     tables: tuple[tuple[int, ...], ...] = ()

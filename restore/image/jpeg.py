@@ -10,6 +10,8 @@ import numpy as np
 
 from restore.image.base import ImageError, JpegCoding, Note, Picture, check_size, from_cmyk
 
+FINER = 4
+"""Chroma whose subsampling cannot be written is kept whole, in steps so many times finer: else all of it would be rounded anew."""
 _LONGEST = 65533  # bytes in one segment
 _PHOTOSHOP = b"Photoshop 3.0\0"
 _EXIF = b"Exif\0\0"
@@ -88,9 +90,11 @@ def encode(picture: Picture, file: BinaryIO, note: Note) -> None:
     coding = picture.coding if isinstance(picture.coding, JpegCoding) else None
     options: dict[str, Any] = {"quality": 95, "subsampling": 0}
     if coding is not None:
+        whole = coding.sampling not in (0, 1, 2)
         if coding.tables:
-            options = {"qtables": [list(table) for table in coding.tables]}
-        options |= {"subsampling": coding.sampling}
+            luma, *chroma = ([*table] for table in coding.tables)
+            options = {"qtables": [luma, *([max(1, step // FINER) for step in table] if whole else table for table in chroma)]}
+        options |= {"subsampling": 0 if whole else coding.sampling}
         options |= {"progressive": coding.progressive, "keep_rgb": coding.rgb}
     for name, data, head in (("exif", picture.exif, _EXIF), ("xmp", picture.xmp, _XMP)):
         if data is not None and len(head + data) > _LONGEST:

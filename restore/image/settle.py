@@ -9,8 +9,10 @@ import struct
 
 import numpy as np
 
-from restore.image.base import Directory, ImageError, Note, Picture, Tag, numbers, parse_directory
+from restore.image.base import Directory, ImageError, JpegCoding, Note, Picture, Tag, numbers, parse_directory
 
+WIDE, TALL = 1, 3
+"""Kinds of subsampling of which one is the other on its side, in the numbers of ``JpegCoding``."""
 _XMP_ORIENTATION = re.compile(rb"(tiff:Orientation(?:\s*=\s*[\"']|\s*>\s*))([1-8])")
 
 
@@ -24,8 +26,10 @@ def settle(picture: Picture, note: Note) -> Picture:
         orientation = orientation or (int(said[2]) if said else 0)
         xmp = _XMP_ORIENTATION.sub(rb"\g<1>1", xmp)
     dpi = picture.dpi or dpi
-    if orientation >= 5 and dpi is not None:
-        dpi = dpi[::-1]
+    coding = picture.coding
+    if orientation >= 5:
+        dpi = dpi[::-1] if dpi else None
+        coding = _on_its_side(coding) if isinstance(coding, JpegCoding) else coding
     return dataclasses.replace(
         picture,
         pixels=turn(picture.pixels, orientation),
@@ -35,7 +39,14 @@ def settle(picture: Picture, note: Note) -> Picture:
         iptc=picture.iptc or iptc,
         photoshop=photoshop,
         dpi=dpi,
+        coding=coding,
     )
+
+
+def _on_its_side(coding: JpegCoding) -> JpegCoding:
+    """How to compress a picture on its side as it was compressed: with tables on their side, lest every block is rounded anew."""
+    tables = tuple(tuple(np.reshape(table, (8, 8)).T.ravel().tolist()) for table in coding.tables)
+    return dataclasses.replace(coding, tables=tables, sampling=TALL if coding.sampling == WIDE else coding.sampling)
 
 
 def turn(array: np.ndarray, orientation: int) -> np.ndarray:

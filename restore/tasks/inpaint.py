@@ -11,7 +11,7 @@ from numbers import Integral
 import cv2
 import numpy as np
 
-from restore import exemplar, grain, masks
+from restore import estimate, exemplar, grain, masks
 from restore.image import from_float, to_float, to_linear, to_srgb
 from restore.runtime import Runtime
 from restore.tasks.crops import BLOCK, MIN_TILE, Box, in_order, plan, split, thick
@@ -32,6 +32,8 @@ FILLED = 0.4
 """Share of the work that is done when wide holes are filled but have no texture yet."""
 GRAINED = 256
 """Largest side of a crop that gets grain at once, with what lies around it, in pixels."""
+WHITE = 1.25
+"""White grain is at most so many times as strong as the picture's estimated noise: texture adds to what is measured of it."""
 NEAR = 64
 """Pixels around a hole in which it is measured how strong the grain is there."""
 TONE = 2 / 255
@@ -210,8 +212,8 @@ def _copy_texture(crop: np.ndarray, unknown: np.ndarray, core: Box, *, linear: b
 
 def _add_grain(result: np.ndarray, holes: np.ndarray, *, linear: bool, seed: int) -> None:
     """Give the filled ``holes`` (H, W) of ``result`` (H, W, C) the grain of the picture, where their surroundings have it."""
-    usual = grain.measure(result, holes, linear=linear)
-    if usual is None or not usual.strength(usual.levels).any():
+    usual = _grain(result, holes, linear=linear)
+    if usual is None:
         return
     for core, _ in plan(holes, tile=GRAINED):
         window = core.grown(NEAR, holes.shape)
@@ -224,6 +226,18 @@ def _add_grain(result: np.ndarray, holes: np.ndarray, *, linear: bool, seed: int
         y = grain.match(to_srgb(x) if linear else x, written, here, np.random.default_rng([seed, core.top, core.left]))
         written &= here.strength(y.mean(2)) > 0
         crop[written] = from_float(to_linear(y) if linear else y, result.dtype)[written]
+
+
+def _grain(pixels: np.ndarray, holes: np.ndarray, *, linear: bool) -> grain.Grain | None:
+    """The grain of what is not in ``holes`` (H, W); None where nobody would see it, or it is texture: that is found where noise is not."""
+    found = grain.measure(pixels, holes, linear=linear)
+    if found is None or not found.strength(found.levels).any():
+        return None
+    known = ~holes & np.isfinite(pixels).all(2)
+    if estimate.has_camera_noise(pixels, linear=linear, where=known):
+        return found
+    level = WHITE * estimate.noise_level(pixels, linear=linear, where=known)
+    return found.weakened(level) if level > grain.LEAST else None
 
 
 def _thickest(method: str, tile: int, shape: tuple[int, ...]) -> int:
