@@ -149,7 +149,12 @@ class Restorer(Loaded):
         """What fills holes: (a picture, its mask, progress) -> the picture filled."""
         runtime = self.runtime("inpaint") if method == "learned" else None
         function = functools.partial(TASKS["inpaint"].function, runtime=runtime, method=method, tile=self.tile, finish=finish)
-        return lambda picture, hole, share: picture.replace(pixels=function(picture.pixels, hole, linear=picture.is_linear, progress=share))
+
+        def fill(picture: Picture, hole: np.ndarray, share: Progress | None) -> Picture:
+            hidden = None if picture.alpha is None else picture.alpha == 0
+            return picture.replace(pixels=function(picture.pixels, hole, linear=picture.is_linear, hidden=hidden, progress=share))
+
+        return fill
 
     def denoise(
         self,

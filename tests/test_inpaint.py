@@ -190,6 +190,48 @@ def test_nothing_known(method: str) -> None:
         inpaint(np.zeros((4, 5, 3), np.uint8), np.ones((4, 5)), Mean(), method=method)
 
 
+@pytest.mark.parametrize("method", METHODS)
+def test_what_is_hidden_does_not_matter(method: str) -> None:
+    y, x = np.mgrid[:300, :300]
+    hidden = np.hypot(y - 150, x - 150) > 130
+    holes = np.zeros(hidden.shape, bool)
+    holes[140:155, 10:60] = holes[100:260, 130:] = True  # thin; and thick, filled at half the resolution first
+    results = []
+    for value in (0, 255):
+        picture = np.where(hidden[..., None], np.uint8(value), data.astronaut()[:300, :300])
+        result = inpaint(picture, holes, Mean(), method=method, hidden=hidden)
+        np.testing.assert_array_equal(result[~holes], picture[~holes])
+        results.append(result[holes])
+    np.testing.assert_array_equal(*results)
+
+
+def test_all_that_is_seen_is_a_hole() -> None:
+    hidden = np.arange(20).reshape(4, 5) > 7
+    with pytest.raises(ValueError, match="the mask covers the whole picture, but for what is transparent: nothing is known"):
+        inpaint(np.zeros((4, 5, 3), np.uint8), ~hidden, Mean(), hidden=hidden)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_a_hole_far_from_all_that_is_seen_takes_what_is_hidden(method: str) -> None:
+    hidden, holes = np.ones((900, 60), bool), np.zeros((900, 60), bool)
+    hidden[:20], holes[850:860, 20:30] = False, True
+    picture = np.full((900, 60, 3), 77, np.uint8)
+    assert (inpaint(picture, holes, Mean(), method=method, hidden=hidden) == 77).all()
+
+
+def test_a_fill_of_floats_stays_in_the_range_of_the_picture() -> None:
+    class Wild(Mean):
+        def __call__(self, image: np.ndarray, mask: np.ndarray) -> np.ndarray:
+            return np.where(np.indices(image.shape)[1] % 2, np.float32(-3), np.float32(3))
+
+    rng = np.random.default_rng(0)
+    for low, high in ((0, 1), (-0.2, 1.5)):
+        picture = np.clip(0.5 + rng.normal(0, 0.3, (*HOLES.shape, 3)), 0, 1).astype(np.float32)
+        picture[0, 200], picture[1, 200] = low, high
+        result = inpaint(picture, HOLES, Wild(), tile=max(HOLES.shape))
+        assert (result[HOLES].min(), result[HOLES].max()) == pytest.approx((low, high))
+
+
 def test_wrong_size() -> None:
     with pytest.raises(ValueError, match=r"the mask is 4x5 pixels, the picture 5x4"):
         inpaint(np.zeros((4, 5, 3), np.uint8), np.ones((5, 4)), method="ns")

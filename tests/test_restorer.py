@@ -94,6 +94,13 @@ def test_outside_the_mask_and_alpha_stay(method: str, channels: int, dtype: type
         np.testing.assert_array_equal(small.filter(image, "beauty")[..., -1], image[..., -1])
 
 
+@pytest.mark.parametrize("method", ["learned", "telea"])
+def test_colours_under_full_transparency_do_not_matter(method: str, small: Restorer) -> None:
+    alpha = np.where(np.indices(MASK.shape).sum(0) < 50, 255, 0).astype(np.uint8)
+    fills = [small.inpaint(np.dstack([np.where(alpha[..., None], PHOTO, value), alpha]), MASK, method=method) for value in (0, 255)]
+    np.testing.assert_array_equal(*(fill[MASK > 0] for fill in fills))
+
+
 def test_a_grown_mask_and_a_soft_edge(small: Restorer) -> None:
     mask = np.zeros(PHOTO.shape[:2], bool)
     mask[10:14, 12:20] = True

@@ -10,9 +10,11 @@ from numbers import Integral
 
 import cv2
 import numpy as np
+import torch
 
-from restore import estimate, exemplar, grain, masks
+from restore import estimate, exemplar, grain, masks, patches
 from restore.image import from_float, to_float, to_linear, to_srgb
+from restore.nn.filling import push_pull
 from restore.runtime import Runtime
 from restore.tasks.crops import BLOCK, MIN_TILE, Box, in_order, plan, split, thick
 from restore.tiling import crop_to, is_out_of_memory, pad_to
@@ -68,7 +70,7 @@ FINISH = Finish()
 """All of it."""
 
 
-def inpaint(
+def inpaint(  # noqa: PLR0913 - all that people choose about a fill
     pixels: np.ndarray,
     mask: np.ndarray,
     runtime: Runtime | None = None,
@@ -76,6 +78,7 @@ def inpaint(
     method: str = "learned",
     tile: int = 512,
     linear: bool = False,
+    hidden: np.ndarray | None = None,
     finish: Finish | None = FINISH,
     progress: Callable[[float], None] | None = None,
 ) -> np.ndarray:
@@ -89,21 +92,24 @@ def inpaint(
         tile: Largest side of a crop, in pixels. Long holes are filled crop by crop, each sees what those before it filled; the inside of
             holes too thick for a crop, or for a network thicker than ``THICK``, is filled at half the resolution first.
         linear: The samples are proportional to light; holes are filled sRGB-encoded.
+        hidden: (H, W) bool, what nobody sees, such as the colours of transparent pixels: nothing is filled from them. None: nothing.
         finish: What the fill of method "learned" gets in the end; None: nothing.
         progress: Called with the fraction done, 0 to 1.
 
     Returns:
-        An array like ``pixels``, bit-identical to it outside the holes. Classical fills stay within the range of what surrounds them.
+        An array like ``pixels``, bit-identical to it outside the holes. Classical fills stay within the range of what surrounds them, those
+        of networks within [0, 1] and that of the picture.
 
     Raises:
-        ValueError: The method is unknown, the mask has another size or covers the whole picture, a float picture holds a NaN or an
-            infinity beside a hole.
+        ValueError: The method is unknown, the mask has another size or covers all that is seen of the picture, a float picture holds a
+            NaN or an infinity beside a hole.
         MemoryError: The smallest crop does not fit.
     """
     fill = _fill(method, runtime)
     holes = masks.check(mask, pixels.shape[:2])
-    if holes.all():
-        raise ValueError("the mask covers the whole picture: nothing is known that it could be filled from")
+    if (holes if hidden is None else holes | hidden).all():
+        rest = "" if holes.all() else ", but for what is transparent"
+        raise ValueError(f"the mask covers the whole picture{rest}: nothing is known that it could be filled from")
     marked, result, holes, multiple_of = holes, pixels.copy(), holes.copy(), runtime.multiple_of if runtime else 1
     report = progress or (lambda done: None)
     report(0.0)
@@ -113,9 +119,9 @@ def inpaint(
     while holes.any():
         try:
             again = partial(inpaint, runtime=runtime, method=method, tile=tile, linear=linear, finish=None)
-            _fill_thick(result, holes, again, thickest=_thickest(method, tile, holes.shape))
+            _fill_thick(result, holes, hidden, again, thickest=_thickest(method, tile, holes.shape))
             for core, window in in_order(plan(holes, tile=tile, multiple_of=multiple_of), holes):
-                _repair(result, holes, core, window, fill, linear=linear)
+                _repair(result, holes, hidden, core, window, fill, linear=linear)
                 if holes.any():
                     report(part - part * int(np.count_nonzero(holes)) / total)
         except (MemoryError, RuntimeError) as error:  # noqa: PERF203, crops are few
@@ -125,7 +131,8 @@ def inpaint(
                 raise MemoryError(f"not enough memory to fill a hole on a crop of {tile} pixels") from error
             tile //= 2
     if finish:
-        _finish(result, marked, textured, finish, linear=linear, report=report)
+        unseen = marked if hidden is None else marked | hidden
+        _finish(result, marked, unseen, textured, finish, linear=linear, report=report)
     report(1.0)
     return result
 
@@ -133,27 +140,36 @@ def inpaint(
 def _finish(
     result: np.ndarray,
     holes: np.ndarray,
+    unseen: np.ndarray,
     textured: list[tuple[Box, Box]],
     finish: Finish,
     *,
     linear: bool,
     report: Callable[[float], None],
 ) -> None:
-    """Give the filled ``holes`` (H, W) of ``result`` (H, W, C) texture in its crops, and grain."""
+    """Give the filled ``holes`` (H, W) of ``result`` (H, W, C) texture in its crops, and grain; of what is not ``unseen``."""
     sizes = [int(np.prod(window.sides)) for _, window in textured]
     try:
         for i, (core, window) in enumerate(textured):
             report(FILLED + (1 - FILLED) * sum(sizes[:i]) / sum(sizes))
-            _copy_texture(result[window.slices], holes[window.slices], core.within(window), linear=linear, seed=finish.seed)
+            crop, filled, without = (array[window.slices] for array in (result, holes, unseen))
+            _copy_texture(crop, filled, without, core.within(window), linear=linear, seed=finish.seed)
         if finish.grain:
-            _add_grain(result, holes, linear=linear, seed=finish.seed)
+            _add_grain(result, holes, unseen, linear=linear, seed=finish.seed)
     except (MemoryError, RuntimeError) as error:
         if not is_out_of_memory(error):
             raise
         raise MemoryError("not enough memory to give a fill texture and grain; without them it needs less") from error
 
 
-def _fill_thick(result: np.ndarray, holes: np.ndarray, again: Callable[[np.ndarray, np.ndarray], np.ndarray], *, thickest: int) -> None:
+def _fill_thick(
+    result: np.ndarray,
+    holes: np.ndarray,
+    hidden: np.ndarray | None,
+    again: Callable[[np.ndarray, np.ndarray], np.ndarray],
+    *,
+    thickest: int,
+) -> None:
     """Fill the inside of holes thicker than ``thickest`` pixels from a fill at half the resolution, and take it off ``holes``.
 
     A network sees all around a hole there, and a wide hole keeps one idea of what is in it; the rim is left for full resolution.
@@ -161,17 +177,24 @@ def _fill_thick(result: np.ndarray, holes: np.ndarray, again: Callable[[np.ndarr
     Args:
         result: The picture (H, W, C), written to.
         holes: (H, W) bool, written to.
+        hidden: (H, W) bool, what is not seen, or None.
         again: Fills a smaller picture with holes.
         thickest: The thickness that is left as it is.
     """
     for thickness, box in list(thick(holes, thickest)):
         window = box.grown(thickness, holes.shape)
         crop, unknown = result[window.slices], holes[window.slices]
-        filled = again(*_half(crop, unknown))
+        filled = again(*_half(crop, _unseen(unknown, hidden, window)))
         inside = cv2.distanceTransform(unknown.astype(np.uint8), cv2.DIST_L2, 3) > RIM
         large = cv2.resize(filled, window.sides[::-1], interpolation=cv2.INTER_LINEAR).reshape(crop.shape)
         crop[inside] = from_float(large[inside], crop.dtype)
         unknown[inside] = False
+
+
+def _unseen(unknown: np.ndarray, hidden: np.ndarray | None, window: Box) -> np.ndarray:
+    """The holes of a window, and what is hidden there: unless nothing else is there, when it is better than nothing."""
+    unseen = unknown if hidden is None else unknown | hidden[window.slices]
+    return unknown if unseen.all() else unseen
 
 
 def _textured(holes: np.ndarray) -> list[tuple[Box, Box]]:
@@ -191,39 +214,41 @@ def _textured(holes: np.ndarray) -> list[tuple[Box, Box]]:
     return crops
 
 
-def _copy_texture(crop: np.ndarray, unknown: np.ndarray, core: Box, *, linear: bool, seed: int) -> None:
-    """Give the wide ones of the filled holes ``unknown`` (h, w) of ``crop`` (h, w, C) texture, those in ``core``.
+def _copy_texture(crop: np.ndarray, filled: np.ndarray, unseen: np.ndarray, core: Box, *, linear: bool, seed: int) -> None:
+    """Give the wide ones of the ``filled`` holes (h, w) of ``crop`` (h, w, C) texture, those in ``core``; of what is not ``unseen``.
 
     What lies outside of it is continued as it is: what is known, and what other crops have made of the hole.
     """
-    share = np.zeros(unknown.shape, np.float32)
-    share[core.slices] = exemplar.share(unknown)[core.slices]
+    share = np.zeros(filled.shape, np.float32)
+    share[core.slices] = exemplar.share(filled)[core.slices]
     written = share > 0
     if not written.any():
         return
     x = to_float(crop)
     x = to_srgb(x) if linear else x
-    finite = np.isfinite(x).all(2)
-    x = np.where(finite[..., None], x, np.float32(0))
-    y = exemplar.complete(x, written, sources=finite & ~unknown, seed=seed)
+    lost = ~np.isfinite(x).all(2) | (unseen & ~filled)
+    if lost.any():
+        x = patches.pixels(push_pull(patches.planes(torch.from_numpy(x)), torch.from_numpy(lost)[None, None])).numpy()
+    y = exemplar.complete(x, written, sources=~lost & ~unseen, seed=seed)
     y = x + share[..., None] * (y - x)
     crop[written] = from_float(to_linear(y) if linear else y, crop.dtype)[written]
 
 
-def _add_grain(result: np.ndarray, holes: np.ndarray, *, linear: bool, seed: int) -> None:
-    """Give the filled ``holes`` (H, W) of ``result`` (H, W, C) the grain of the picture, where their surroundings have it."""
-    usual = _grain(result, holes, linear=linear)
+def _add_grain(result: np.ndarray, holes: np.ndarray, unseen: np.ndarray, *, linear: bool, seed: int) -> None:
+    """Give the filled ``holes`` (H, W) of ``result`` (H, W, C) the grain of what is not ``unseen``, where their surroundings have it."""
+    usual = _grain(result, unseen, linear=linear)
     if usual is None:
         return
     for core, _ in plan(holes, tile=GRAINED):
         window = core.grown(NEAR, holes.shape)
         crop, unknown = result[window.slices], holes[window.slices]
-        here = usual.at_most(grain.measure(crop, unknown, linear=linear))
+        here = usual.at_most(grain.measure(crop, unseen[window.slices], linear=linear))
         inner = core.within(window).slices
         written = np.zeros_like(unknown)
         written[inner] = unknown[inner]
         x = to_float(crop)
-        y = grain.match(to_srgb(x) if linear else x, written, here, np.random.default_rng([seed, core.top, core.left]))
+        x = to_srgb(x) if linear else x
+        y = _limited(grain.match(x, written, here, np.random.default_rng([seed, core.top, core.left])), x[np.isfinite(x)])
         written &= here.strength(y.mean(2)) > 0
         crop[written] = from_float(to_linear(y) if linear else y, result.dtype)[written]
 
@@ -233,7 +258,9 @@ def _grain(pixels: np.ndarray, holes: np.ndarray, *, linear: bool) -> grain.Grai
     found = grain.measure(pixels, holes, linear=linear)
     if found is None or not found.strength(found.levels).any():
         return None
-    known = ~holes & np.isfinite(pixels).all(2)
+    known = ~holes
+    if pixels.dtype == np.float32:
+        known &= np.isfinite(pixels).all(2)
     if estimate.has_camera_noise(pixels, linear=linear, where=known):
         return found
     level = WHITE * estimate.noise_level(pixels, linear=linear, where=known)
@@ -256,14 +283,15 @@ def _half(pixels: np.ndarray, holes: np.ndarray) -> tuple[np.ndarray, np.ndarray
     return values / np.maximum(known, 0.01)[..., None], known < 0.01
 
 
-def _repair(result: np.ndarray, holes: np.ndarray, core: Box, window: Box, fill: Fill, *, linear: bool) -> None:
+def _repair(result: np.ndarray, holes: np.ndarray, hidden: np.ndarray | None, core: Box, window: Box, fill: Fill, *, linear: bool) -> None:
     """Fill the holes of ``core`` in ``result``, as its window shows them, and take them off ``holes``."""
     crop, unknown = result[window.slices], holes[window.slices]
+    unseen = _unseen(unknown, hidden, window)
     x = to_float(crop)
-    x = np.where(unknown[..., None], np.float32(0), to_srgb(x) if linear else x)  # a NaN in a hole is as good as any number
+    x = np.where(unseen[..., None], np.float32(0), to_srgb(x) if linear else x)  # a NaN in a hole is as good as any number
     if not np.isfinite(x).all():
         raise ValueError("the picture holds a NaN or an infinity beside a hole; expected finite numbers, or such pixels in the mask")
-    filled = fill(x, unknown)
+    filled = fill(x, unseen)
     filled = from_float(to_linear(filled) if linear else filled, result.dtype)
     written = np.zeros_like(unknown)
     inner = core.within(window)
@@ -278,9 +306,15 @@ def _learned(runtime: Runtime) -> Fill:
         both = np.concatenate([np.repeat(x, 3, 2) if grey else x, holes[..., None].astype(np.float32)], 2)  # (h, w, 4)
         padded = pad_to(both, runtime.multiple_of, min_size=runtime.min_size)
         y = crop_to(runtime(padded[..., :3], padded[..., 3:]), holes.shape)
-        return y.mean(2, keepdims=True) if grey else _toned(y, x[~holes])
+        y = y.mean(2, keepdims=True) if grey else _toned(y, x[~holes])
+        return _limited(y, x)
 
     return fill
+
+
+def _limited(filled: np.ndarray, known: np.ndarray) -> np.ndarray:
+    """Keep a fill within [0, 1], or the range of what is known where that exceeds it."""
+    return filled.clip(known.min(initial=0), known.max(initial=1))
 
 
 def _toned(filled: np.ndarray, known: np.ndarray) -> np.ndarray:
