@@ -209,6 +209,9 @@ def test_the_choices_are_those_of_the_library():
         ("web --port http", "--port is 'http'; expected a whole number from 1 to 65535"),
         ("evaluate denoise --data in --crop 10", "--crop is 10; expected a whole number of 64 or more"),
         ("inpaint a.png -o b.png --mask masks/a.png --method ns --weights x", "--weights is for --method learned; ns has none"),
+        ("inpaint a.png -o b.png --mask masks/a.png --method ns --seed 0", "--seed is for --method learned; ns has none"),
+        ("inpaint a.png -o b.png --mask masks/a.png --method telea --no-texture", "--no-texture is for --method learned; telea has none"),
+        ("inpaint a.png -o b.png --mask masks/a.png --method telea --no-grain", "--no-grain is for --method learned; telea has none"),
         ("inpaint a.png -o b.png --mask masks/a.png --quality best", "No such option: --quality"),
     ],
 )

@@ -69,6 +69,13 @@ def test_a_painted_colour_in_a_jpeg_and_its_tolerance(call):
     np.testing.assert_array_equal(read("c.png").pixels, read("a.jpg").pixels)
 
 
+def test_to_expand_by_nothing(call):
+    Image.fromarray(PHOTO).save("a.png")
+    code, said = call("inpaint a.png -o b.png --expand 0 --method telea")
+    assert code == 0
+    assert "a.png: warning: --expand 0 adds nothing; the photograph is written as it was" in said
+
+
 def test_several_masks_are_united(call):
     strokes("a.png")
     other = np.zeros_like(HOLES)

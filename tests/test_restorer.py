@@ -494,7 +494,7 @@ def test_without_a_weight_for_cameras(small: Restorer, monkeypatch: pytest.Monke
         small.denoise(PHOTO, noise="camera")
 
 
-@pytest.mark.parametrize("seed", [-1, 1.5, "1", 2**63])
+@pytest.mark.parametrize("seed", [-1, 1.5, "1", 2**63, True])
 def test_seeds_are_whole_numbers(small: Restorer, seed: int) -> None:
     said = re.escape(f"seed must be a whole number from 0 to 2 ** 63 - 1, got {seed!r}")
     with pytest.raises(ValueError, match=said):

@@ -114,7 +114,9 @@ def inpaint(  # noqa: PLR0913 - one parameter for each option
     grain: Annotated[
         bool, typer.Option("--grain/--no-grain", help="Noise like that of the surroundings in what the network filled.")
     ] = True,
-    seed: Annotated[int, typer.Option("--seed", min=0, max=LAST_SEED, metavar="N", help="Same seed, same texture and grain.")] = 0,
+    seed: Annotated[
+        int | None, typer.Option("--seed", min=0, max=LAST_SEED, metavar="N", help="Same seed, same texture and grain.", show_default="0")
+    ] = None,
     weights: Weight = "",
     on_exists: Exists = OnExists.fail,
     device: Device = "auto",
@@ -131,8 +133,9 @@ def inpaint(  # noqa: PLR0913 - one parameter for each option
     """
     if not mask and not expand:
         raise WrongCall("nothing says what to fill; expected --mask, --expand, or both")
-    if weights and method is not Method.learned:
-        raise WrongCall(f"--weights is for --method learned; {method.value} has none")
+    learned = {"--weights": bool(weights), "--no-texture": not texture, "--no-grain": not grain, "--seed": seed is not None}
+    if method is not Method.learned and any(learned.values()):
+        raise WrongCall(f"{next(name for name, given in learned.items() if given)} is for --method learned; {method.value} has none")
     if tolerance is not None and not any(one.startswith("#") for one in mask):
         raise WrongCall(f"--tolerance {tolerance:g} is for a --mask that is a colour; expected one such as '#ff0000'")
     margins = read_margins(expand)
@@ -161,11 +164,12 @@ def inpaint(  # noqa: PLR0913 - one parameter for each option
                 picture, border = masks.expand(picture, sides)
                 holes = border | np.pad(holes, ((top, bottom), (left, right)))
             if not holes.any():
-                warnings.warn("the mask marks nothing; the photograph is written as it was", ImageWarning, stacklevel=2)
+                idle = "the mask marks nothing" if marks else f"--expand {expand} adds nothing"
+                warnings.warn(f"{idle}; the photograph is written as it was", ImageWarning, stacklevel=2)
                 result = picture
             else:
                 result = restorer.inpaint(
-                    picture, holes, method=method.value, texture=texture, grain=grain, seed=seed, feather=feather, progress=progress
+                    picture, holes, method=method.value, texture=texture, grain=grain, seed=seed or 0, feather=feather, progress=progress
                 )
             if not layers:
                 return result

@@ -1,6 +1,7 @@
 """Pictures with a border to be filled, and what was filled as a picture of its own."""
 
 import dataclasses
+from collections.abc import Sequence
 from numbers import Integral
 
 import numpy as np
@@ -30,8 +31,8 @@ def expand(picture: Picture, margins: Margins) -> tuple[Picture, np.ndarray]:
     >>> larger.shape, border.tolist()
     ((2, 4), [[255, 0, 0, 0], [255, 0, 0, 0]])
     """
-    if len(margins) != 4 or not all(isinstance(margin, Integral) for margin in margins):
-        raise ValueError(f"the margins are {margins}; expected four whole numbers: left, top, right, bottom")
+    if not isinstance(margins, Sequence) or len(margins) != 4 or not all(isinstance(margin, Integral) for margin in margins):
+        raise ValueError(f"the margins are {margins!r}; expected four whole numbers: left, top, right, bottom")
     left, top, right, bottom = margins
     height, width = picture.shape
     for name, margin, side in (("left", left, width), ("top", top, height), ("right", right, width), ("bottom", bottom, height)):

@@ -62,7 +62,7 @@ class Finish:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        if not (isinstance(self.seed, Integral) and 0 <= self.seed < 2**63):
+        if isinstance(self.seed, bool) or not (isinstance(self.seed, Integral) and 0 <= self.seed < 2**63):
             raise ValueError(f"seed must be a whole number from 0 to 2 ** 63 - 1, got {self.seed!r}")
 
 
