@@ -6,8 +6,9 @@ import sys
 import numpy as np
 import pytest
 import torch
+from skimage import data
 
-from restore import networks
+from restore import masks, networks, weights
 from restore.compress import ExportError, export_onnx
 
 U_NET = {"widths": [8, 12, 16], "down": [1, 1, 1], "up": [1, 1, 1]}
@@ -17,6 +18,7 @@ NETWORKS = {
     "restoration": ("restoration", U_NET),
     "restoration, plain": ("restoration", {**U_NET, "block": "plain"}),
 }
+F32 = {"INFERENCE_PRECISION_HINT": "f32"}
 HAS_ONNX = importlib.util.find_spec("onnx") is not None
 
 
@@ -36,7 +38,7 @@ def test_a_file_gives_what_torch_gives_at_any_size(case, tmp_path, monkeypatch):
     model = onnx.load(path)
     onnx.checker.check_model(model, full_check=True)
     assert [node.name for node in model.graph.input] == ["picture", "level" if case.startswith("restoration") else "mask"]
-    compiled = openvino.Core().compile_model(path, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
+    compiled = openvino.Core().compile_model(path, "CPU", F32)
     network.eval()
     for height, width in ((8, 8), (64, 104), (200, 48)):
         x, second = torch.rand(1, 3, height, width), (torch.rand(1, 1, height, width) < 0.3).float()
@@ -45,6 +47,25 @@ def test_a_file_gives_what_torch_gives_at_any_size(case, tmp_path, monkeypatch):
         assert expected.std() > 0.01
         got = compiled([x.numpy(), second.numpy()])[0]
         np.testing.assert_allclose(got, expected.numpy(), atol=1e-4, rtol=0)
+
+
+@pytest.mark.skipif(not HAS_ONNX, reason="the package onnx is missing")
+@pytest.mark.parametrize("name", ["denoise", "inpaint"])
+def test_files_of_shipped_networks(name, tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "openvino_telemetry", None)
+    import openvino
+
+    network = weights.load(name).eval()
+    compiled = openvino.Core().compile_model(export_onnx(network, tmp_path / "network.onnx"), "CPU", F32)
+    for height, width in ((96, 160), (256, 128)):
+        x = torch.from_numpy(data.astronaut()[None, :height, :width]).permute(0, 3, 1, 2) / 255
+        second = torch.full((1, 1, height, width), 25 / 255)
+        if name == "inpaint":
+            second = torch.from_numpy(masks.benchmark("medium", (height, width), 0) > 0)[None, None].float()
+            x = x * (1 - second)
+        with torch.inference_mode():
+            expected = network(x, second)
+        np.testing.assert_allclose(compiled([x.numpy(), second.numpy()])[0], expected.numpy(), atol=1e-4, rtol=0)
 
 
 def test_without_onnx_the_error_says_how_to_get_it(tmp_path, monkeypatch):
