@@ -64,26 +64,11 @@ def complete(guess: np.ndarray, holes: np.ndarray, *, sources: np.ndarray | None
     sources = ~holes if sources is None else sources & ~holes
     if not holes.any() or not sources.any():
         return guess.copy()
-    generator = torch.Generator().manual_seed(seed)
     levels, scale = _pyramid(guess, holes, sources)
-    matches: Matches | None = None
-    filled = levels[-1].image
-    for number, level in reversed([*enumerate(levels)]):
-        finer = Matches(level, STRIDE if number < 2 else 1)
-        if not (len(finer.places) and len(finer.sites)):
-            continue
-        if matches is None:
-            finer.found, filled = finer.anywhere(len(finer.sites), generator), level.image
-        else:
-            finer.start_from(matches, generator)
-            larger = F.interpolate(planes(filled), scale_factor=2, mode="bilinear")
-            filled = finer.vote(torch.where(level.holes[..., None], pixels(larger), level.image))
-        matches = finer
-        for turn in range(rounds := ROUNDS[min(len(levels) - 1 - number, len(ROUNDS) - 1)]):
-            matches.improve(filled, generator, passes=4 if filled is level.image else 1)
-            filled = matches.vote(filled) if turn < rounds - 1 or number else _heal(*matches.vote_sharply(filled), level.holes)
-    if matches is None or filled.shape != levels[0].image.shape:
+    found = _search(levels, torch.Generator().manual_seed(seed))
+    if found is None:
         return guess.copy()
+    matches, filled = found
     height, width = holes.shape
     result = filled[..., :3].numpy()
     fit: np.ndarray = (1 / (1 + (matches.misfit(filled) / DOUBT).square())).numpy()
@@ -94,6 +79,33 @@ def complete(guess: np.ndarray, holes: np.ndarray, *, sources: np.ndarray | None
     result = _steadied(result[:height, :width], guess, holes, COARSE * scale)
     result = np.clip(guess + fit[:height, :width, None] * (result - guess), known.min(0), known.max(0))
     return np.where(holes[..., None], result.mean(2, keepdims=True) if guess.shape[2] == 1 else result, guess)
+
+
+def _search(levels: list[Level], generator: torch.Generator) -> tuple[Matches, torch.Tensor] | None:
+    """Match patches and let them vote, from the coarsest level to the finest.
+
+    Returns:
+        The matches of the finest level, and its image filled by them; None where nothing there is large enough to be copied.
+    """
+    last: tuple[Matches, torch.Tensor] | None = None
+    for number, level in reversed([*enumerate(levels)]):
+        matches, is_finest = Matches(level, STRIDE if number < 2 else 1), number == 0
+        if not (len(matches.places) and len(matches.sites)):
+            continue
+        if last is None:
+            matches.found, filled = matches.anywhere(len(matches.sites), generator), level.image
+        else:
+            coarser, filled = last
+            matches.start_from(coarser, generator)
+            larger = F.interpolate(planes(filled), scale_factor=2, mode="bilinear")
+            filled = matches.vote(torch.where(level.holes[..., None], pixels(larger), level.image))
+        rounds = ROUNDS[min(len(levels) - 1 - number, len(ROUNDS) - 1)]
+        for turn in range(rounds):
+            matches.improve(filled, generator, passes=4 if last is None and turn == 0 else 1)
+            is_last = is_finest and turn == rounds - 1
+            filled = _heal(*matches.vote_sharply(filled), level.holes) if is_last else matches.vote(filled)
+        last = matches, filled
+    return last if last and last[0].level is levels[0] else None
 
 
 def share(holes: np.ndarray) -> np.ndarray:
