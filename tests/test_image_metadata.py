@@ -6,6 +6,7 @@ import warnings
 import zlib
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 from PIL import ExifTags, Image, ImageCms, ImageOps, IptcImagePlugin
@@ -304,6 +305,25 @@ def test_jpeg_whose_subsampling_cannot_lie_on_its_side_loses_it() -> None:
         luma, chroma = (np.reshape(one.quantization[number], (8, 8)).T.ravel() for number in (0, 1))
         assert two.quantization == {0: luma.tolist(), 1: (chroma // 4).tolist()}
     assert quality_of_tables(read(content).coding.tables) == 60
+
+
+@pytest.mark.parametrize("factor", [cv2.IMWRITE_JPEG_SAMPLING_FACTOR_440, cv2.IMWRITE_JPEG_SAMPLING_FACTOR_411])
+@pytest.mark.parametrize("orientation", [1, 6])
+def test_jpeg_whose_subsampling_pillow_cannot_write(factor: int, orientation: int) -> None:
+    content = Image.fromarray(np.random.default_rng(0).integers(0, 256, (12, 18, 3)).astype(np.uint8)).resize((288, 192))
+    _, coded = cv2.imencode(".jpg", np.array(content)[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, 75, cv2.IMWRITE_JPEG_SAMPLING_FACTOR, factor])
+    block = exif(orientation).tobytes()
+    data = coded.tobytes()[:2] + b"\xff\xe1" + struct.pack(">H", len(block) + 2) + block + coded.tobytes()[2:]
+    is_tall = factor == cv2.IMWRITE_JPEG_SAMPLING_FACTOR_440
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        picture = read(data)
+    assert picture.shape == ((192, 288) if orientation == 1 else (288, 192))
+    assert picture.coding.sampling == (-1 if not is_tall else 3 if orientation == 1 else 1)
+    assert ["its chroma subsampling cannot be written" in str(warning.message) for warning in caught] == [True] * (not is_tall)
+    again = io.BytesIO()
+    write(picture, again, format="JPEG")
+    assert np.abs(read(again.getvalue()).pixels.astype(int) - picture.pixels).mean() < (1 if is_tall else 1.5)
 
 
 def test_jpeg_with_one_table_for_each_component_and_rgb_components() -> None:

@@ -21,13 +21,17 @@ class ImageWarning(UserWarning):
     """A picture was read or written, and something about it had to change."""
 
 
+WIDE, TALL = 1, 3
+"""Kinds of chroma subsampling of which one is the other on its side: see ``JpegCoding``."""
+
+
 @dataclass(frozen=True)
 class JpegCoding:
     """How a JPEG was compressed, to compress it the same way again.
 
     `tables` are the quantisation tables of the components, the last one for all that follow, or none: quality 95; `sampling` is Pillow's
-    0 (4:4:4), 1 (4:2:2), 2 (4:2:0), and 3 (4:4:0: 4:2:2 on its side), which Pillow cannot write: all chroma is kept then; `segments` are
-    foreign (marker, data) segments, kept as they are.
+    0 (4:4:4), 1 (4:2:2), 2 (4:2:0), and beside it 3 (4:4:0: 4:2:2 on its side) and -1 (another one), which Pillow cannot write: all chroma
+    is kept then; `segments` are foreign (marker, data) segments, kept as they are.
     """
 
     tables: tuple[tuple[int, ...], ...] = ()

@@ -8,7 +8,7 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
-from restore.image.base import ImageError, JpegCoding, Note, Picture, check_size, from_cmyk
+from restore.image.base import TALL, ImageError, JpegCoding, Note, Picture, check_size, from_cmyk
 
 FINER = 4
 """Chroma whose subsampling cannot be written is kept whole, in steps so many times finer: else all of it would be rounded anew."""
@@ -39,12 +39,13 @@ def decode(file: BinaryIO, max_pixels: int, note: Note) -> Picture:
     layers = [layer[3] for layer in image.layer[:3]]
     while len(layers) > 1 and layers[-1] == layers[-2]:
         layers.pop()
-    sampling = get_sampling(image)
+    factors = [tuple(layer[1:3]) for layer in image.layer]
+    sampling = TALL if factors == [(1, 2), (1, 1), (1, 1)] else get_sampling(image) if len(factors) > 1 else 0
     if sampling < 0 and image.mode == "RGB":
         note("its chroma subsampling cannot be written: a JPEG of it will have none (4:4:4)")
     coding = JpegCoding(
         tables=tuple(tuple(image.quantization[layer]) for layer in layers),
-        sampling=max(sampling, 0),
+        sampling=sampling,
         progressive=bool(info.get("progressive")),
         rgb=[layer[0] for layer in image.layer] == list(b"RGB"),
         segments=segments,

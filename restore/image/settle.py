@@ -9,10 +9,8 @@ import struct
 
 import numpy as np
 
-from restore.image.base import Directory, ImageError, JpegCoding, Note, Picture, Tag, numbers, parse_directory
+from restore.image.base import TALL, WIDE, Directory, ImageError, JpegCoding, Note, Picture, Tag, numbers, parse_directory
 
-WIDE, TALL = 1, 3
-"""Kinds of subsampling of which one is the other on its side, in the numbers of ``JpegCoding``."""
 _XMP_ORIENTATION = re.compile(rb"(tiff:Orientation(?:\s*=\s*[\"']|\s*>\s*))([1-8])")
 
 
@@ -46,7 +44,7 @@ def settle(picture: Picture, note: Note) -> Picture:
 def _on_its_side(coding: JpegCoding) -> JpegCoding:
     """How to compress a picture on its side as it was compressed: with tables on their side, lest every block is rounded anew."""
     tables = tuple(tuple(np.reshape(table, (8, 8)).T.ravel().tolist()) for table in coding.tables)
-    return dataclasses.replace(coding, tables=tables, sampling=TALL if coding.sampling == WIDE else coding.sampling)
+    return dataclasses.replace(coding, tables=tables, sampling={WIDE: TALL, TALL: WIDE}.get(coding.sampling, coding.sampling))
 
 
 def turn(array: np.ndarray, orientation: int) -> np.ndarray:
