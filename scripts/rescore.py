@@ -77,14 +77,17 @@ def of_blur(rows: list[Row]) -> dict[str, float]:
     return {key: round(value, 2) for key, value in found.items()}
 
 
+OF_PICTURES = {"lpips": "LPIPS", "ms_ssim": "MS-SSIM"}
+"""Columns of `evaluate.py inpaint` that are of the picture, and what cards call them."""
+
+
 def of_holes(rows: list[Row]) -> dict[str, float]:
     """Labels of `evaluate.py inpaint`."""
     found = {}
     for row in rows:
         title = f"Kodak24, {row['masks']} masks: "
         found |= {f"{title}PSNR in the hole, dB": round(row["psnr"], 2), f"{title}SSIM in the hole": round(row["ssim"], 4)}
-        if row["lpips"] is not None:
-            found[f"{title}LPIPS"] = round(row["lpips"], 4)
+        found |= {f"{title}{label}": round(row[key], 4) for key, label in OF_PICTURES.items() if row[key] is not None}
     return found
 
 

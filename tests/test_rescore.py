@@ -78,5 +78,9 @@ def test_rows_are_named(rescore):
     assert list(rescore.of_double([{"quality": 10, "gained psnr": 1.4}])) == [
         "Kodak24, luma, files of quality 10 and 50, grids 4 x 4 apart, blind: gain in PSNR, dB"
     ]
-    holes = rescore.of_holes([{"masks": "thin", "psnr": 26.77, "ssim": 0.85831, "lpips": None}])
-    assert holes == {"Kodak24, thin masks: PSNR in the hole, dB": 26.77, "Kodak24, thin masks: SSIM in the hole": 0.8583}
+    holes = rescore.of_holes([{"masks": "thin", "psnr": 26.77, "ssim": 0.85831, "lpips": None, "ms_ssim": 0.99661}])
+    assert holes == {
+        "Kodak24, thin masks: PSNR in the hole, dB": 26.77,
+        "Kodak24, thin masks: SSIM in the hole": 0.8583,
+        "Kodak24, thin masks: MS-SSIM": 0.9966,
+    }
