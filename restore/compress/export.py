@@ -7,10 +7,8 @@ from pathlib import Path
 
 import torch
 
-from restore.networks.base import Network
+from restore.networks.base import LONGEST, Network
 
-LONGEST = 8192
-"""Side of the picture that a network is traced with, in pixels: a loop over scales is unrolled as often as that needs."""
 OPSET = 17
 
 
@@ -22,7 +20,7 @@ def export_onnx(network: Network, path: str | PathLike[str], *, opset: int = OPS
     """Write a network that takes a picture and a mask, or a picture and a level, as an ONNX file of open height and width.
 
     Its inputs are ``picture`` (1, 3, H, W), and ``mask`` or ``level`` (1, 1, H, W), float32; its output is ``restored`` (1, 3, H, W). H and
-    W are multiples of the network's ``multiple_of``, at most ``LONGEST``.
+    W are multiples of the network's ``multiple_of``, at most ``restore.networks.base.LONGEST``.
 
     Args:
         network: With its weights, on the CPU.

@@ -12,6 +12,8 @@ BLOCKS: dict[str, tuple[BlockFactory, int]] = {
     "plain": (PlainBlock, PlainBlock.reach),
 }
 """Name of a block without normalisation over pixels -> builder, and how many pixels around it sees."""
+LONGEST = 8192
+"""Side of the picture that a network is traced with, in pixels: a loop over scales is unrolled as often as that needs."""
 
 
 class Network(nn.Module):

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from restore.networks.base import Network
+from restore.networks.base import LONGEST, Network
 from restore.runtime import cache
 
 _reporter = sys.modules.get("openvino_telemetry")
@@ -31,8 +31,6 @@ finally:
 
 PRECISIONS = {"fp32": "f32", "bf16": "bf16"}
 """Name -> what OpenVINO calls it; its own default is the fastest, which is not the most exact."""
-LONGEST = 8192
-"""Side of the picture that a network is traced with, in pixels: a loop over scales is unrolled as often as that needs."""
 
 Signature = tuple[tuple[str, tuple[int, ...]], ...]
 
