@@ -151,7 +151,7 @@ class Restorer(Loaded):
         function = functools.partial(TASKS["inpaint"].function, runtime=runtime, method=method, tile=self.tile, finish=finish)
 
         def fill(picture: Picture, hole: np.ndarray, share: Progress | None) -> Picture:
-            hidden = None if picture.alpha is None else picture.alpha == 0
+            hidden = None if picture.seen is None else ~picture.seen
             return picture.replace(pixels=function(picture.pixels, hole, linear=picture.is_linear, hidden=hidden, progress=share))
 
         return fill
@@ -233,7 +233,7 @@ class Restorer(Loaded):
         """Tell whether the network for cameras is the one for a picture."""
         may_tell = TASKS["denoise"].camera in weights.entries() and "denoise" not in self._named
         is_asked = noise == "auto" and may_tell
-        return noise == "camera" or (is_asked and estimate.has_camera_noise(picture.pixels, linear=picture.is_linear))
+        return noise == "camera" or (is_asked and estimate.has_camera_noise(picture.pixels, linear=picture.is_linear, where=picture.seen))
 
     def dejpeg(
         self,
@@ -395,5 +395,5 @@ class Restorer(Loaded):
 
 def _level(picture: Picture) -> float:
     """The level of a picture's white noise, in 8-bit units, as far as networks know it."""
-    level = min(estimate.noise_level(picture.pixels, linear=picture.is_linear), MAX_SIGMA)
+    level = min(estimate.noise_level(picture.pixels, linear=picture.is_linear, where=picture.seen), MAX_SIGMA)
     return 0.0 if picture.pixels.dtype == np.uint8 and level < FAINTEST else level

@@ -107,8 +107,9 @@ def test_what_is_not_in_where_is_not_looked_at() -> None:
     photograph = PHOTOGRAPHS["astronaut"][:200, :240]
     holes = np.zeros(photograph.shape[:2], bool)
     holes[20:180, 30:120] = True
+    slope = np.linspace(0.3, 0.7, 240, dtype=np.float32)[:, None]
     for picture, is_camera in ((noisy(photograph, 20), False), (through_camera(photograph, 15) / np.float32(255), True)):
-        filled = np.where(holes[..., None], np.float32(0.5), picture)
+        filled = np.where(holes[..., None], slope, picture)
         broken = np.where(holes[..., None], np.float32(np.nan), picture)
         assert noise_level(filled) < 0.5 * noise_level(picture) or is_camera
         assert noise_level(filled, where=~holes) == noise_level(broken, where=~holes) == pytest.approx(noise_level(picture), rel=0.1)
@@ -116,6 +117,20 @@ def test_what_is_not_in_where_is_not_looked_at() -> None:
         assert shared_noise(broken, where=~holes) is None
     assert noise_level(photograph, where=np.zeros_like(holes)) == 0
     assert not has_camera_noise(photograph, where=np.zeros_like(holes))
+
+
+@pytest.mark.parametrize("frame", [(120, 130, 140), (255, 255, 255), (0, 0, 0), (200, 90, 31)])
+def test_a_frame_says_nothing_of_the_noise_within(frame: tuple[int, int, int]) -> None:
+    photograph = PHOTOGRAPHS["astronaut"][:200, :240]
+    for picture, is_camera in ((noisy(photograph, 10, dtype=np.uint8), False), (through_camera(photograph, 15), True)):
+        framed = picture.copy()
+        framed[:, :60] = framed[:20] = framed[-10:] = frame
+        assert noise_level(framed) == pytest.approx(noise_level(picture), abs=0.4)
+        assert has_camera_noise(framed) is has_camera_noise(picture) is is_camera
+    framed = shared(photograph, 15)
+    framed[:, :60] = frame
+    assert noise_level(framed) == pytest.approx(15, rel=0.1)
+    assert shared_noise(framed) is not None
 
 
 def test_linear_is_measured_encoded() -> None:

@@ -101,6 +101,14 @@ def test_colours_under_full_transparency_do_not_matter(method: str, small: Resto
     np.testing.assert_array_equal(*(fill[MASK > 0] for fill in fills))
 
 
+def test_noise_is_not_looked_for_under_full_transparency(small: Restorer) -> None:
+    picture = np.random.default_rng(0).normal(120, 20, (120, 150, 3)).clip(0, 255).astype(np.uint8)
+    alpha = np.where(np.hypot(*np.indices((120, 150))) < 90, 200, 0).astype(np.uint8)
+    cut_out = np.dstack([np.where(alpha[..., None], picture, 99), alpha]).astype(np.uint8)
+    assert small.find_noise(picture, noise="white") == pytest.approx(20, rel=0.1)
+    assert small.find_noise(cut_out, noise="white") == pytest.approx(20, rel=0.1)
+
+
 def test_a_grown_mask_and_a_soft_edge(small: Restorer) -> None:
     mask = np.zeros(PHOTO.shape[:2], bool)
     mask[10:14, 12:20] = True

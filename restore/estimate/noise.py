@@ -24,6 +24,8 @@ ENOUGH = 5000
 ROUNDS = 8
 """Times that the patches are chosen anew for the level that those before gave."""
 
+LEFT = 0.5
+"""Patches with a flat part, as of a frame, are left out if at least this share of all has none; on a page fewer have, the letters."""
 DRAWN_LEVEL = 2.0
 """What seems to be noise above this, in 8-bit units, may be writing or line art: many samples are black, white or as a neighbour."""
 DRAWN, DRAWN_ENDS = 0.27, 0.6
@@ -271,12 +273,22 @@ def _patches(pixels: np.ndarray, largest: int, where: np.ndarray | None) -> np.n
 
 
 def _windows(pixels: np.ndarray, side: int, step: int, where: np.ndarray | None) -> np.ndarray:
-    """Squares (N, C, side, side), each ``step`` pixels from the next, that lie in ``where`` as a whole."""
+    """Squares (N, C, side, side), each ``step`` pixels from the next, as a whole in ``where``; without flat parts, where there are such."""
     grid = np.lib.stride_tricks.sliding_window_view(pixels, (side, side), axis=(0, 1))[::step, ::step]
     if where is None:
-        return grid.reshape(-1, *grid.shape[2:])
-    whole = np.lib.stride_tricks.sliding_window_view(where, (side, side))[::step, ::step].all((2, 3))
-    return grid[whole]
+        squares = grid.reshape(-1, *grid.shape[2:])
+    else:
+        squares = grid[np.lib.stride_tricks.sliding_window_view(where, (side, side))[::step, ::step].all((2, 3))]
+    varied = ~_has_flat_part(squares)  # such as of a frame, which says nothing of the noise elsewhere
+    return squares if np.count_nonzero(varied) < LEFT * len(squares) else squares[varied]
+
+
+def _has_flat_part(squares: np.ndarray) -> np.ndarray:
+    """Tell which of squares (N, C, side, side) have 3 x 3 pixels of one colour: (N,) bool."""
+    rows = (squares[..., 1:] == squares[..., :-1]).all(1)  # (N, side, side - 1)
+    columns = (squares[..., 1:, :] == squares[..., :-1, :]).all(1)
+    threes = rows[..., 1:] & rows[..., :-1]
+    return (threes[:, 2:] & threes[:, 1:-1] & threes[:, :-2] & columns[:, 1:, 2:] & columns[:, :-1, 2:]).any((1, 2))
 
 
 def _roughness(patches: np.ndarray) -> np.ndarray:
@@ -313,4 +325,4 @@ def _left_by_clipping(means: np.ndarray, sigma: float) -> float:
     first = latent * between + sigma * (density_low - density_high) + white
     second = (latent**2 + sigma**2) * between + 2 * latent * sigma * (density_low - density_high)
     second += sigma**2 * (low * density_low - high * density_high) + white
-    return float(np.interp(means, first, second - first**2).mean() / sigma**2)
+    return max(1e-3, float(np.interp(means, first, second - first**2).mean() / sigma**2))

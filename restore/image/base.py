@@ -172,6 +172,11 @@ class Picture:
         return self.icc is not None and linear_profile(self.icc)
 
     @property
+    def seen(self) -> np.ndarray | None:
+        """(H, W) bool, all that is not fully transparent; None: all of it."""
+        return None if self.alpha is None else self.alpha > 0
+
+    @property
     def is_bilevel(self) -> bool:
         """Whether the file had 1 bit per pixel and the pixels are still black or white."""
         if self.bits != 1 or self.alpha is not None or self.pixels.shape[2] != 1 or self.dtype != np.uint8:
