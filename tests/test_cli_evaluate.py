@@ -67,9 +67,9 @@ def test_the_numbers_are_scikit_images(root, call):
         expected.append(peak_signal_noise_ratio(clean, restored, data_range=255))
     content = json.loads((root / "scores.json").read_text("utf-8"))
     assert (content["data"], content["pictures"]) == ("own", 3)
-    assert list(content["scores"]) == ["psnr_15", "psnr_25", "psnr_50", "psnr_50_8bit"]
+    assert list(content["scores"]) == ["psnr_15", "psnr_25", "psnr_50", "psnr_50_8bit", "gain"]
     assert content["scores"]["psnr_25"] == pytest.approx(np.mean(expected), abs=2e-3)
-    assert out.splitlines()[0].endswith("clipped to 8 bits. 3 pictures.")
+    assert out.splitlines()[0].endswith("gain over the noisy pictures. 3 pictures.")
     assert f"  psnr_25       {content['scores']['psnr_25']:.3f}" in out.splitlines()
     assert call("evaluate", root / "run", "--data", root / "own", "--crop", 64)[1] == out
 

@@ -231,7 +231,7 @@ MEMORY = """
     from restore.tiling import tiled
     torch.set_num_threads(THREADS)
     runner = Runtime(networks.build("restoration", {"widths": [32, 32], "down": [1, 1], "up": [1, 1]}), device="cpu", runtime="openvino")
-    picture = numpy.random.default_rng(0).random((1024, 1024, 3), numpy.float32)
+    picture = numpy.random.default_rng(0).random((1536, 1024, 3), numpy.float32)
     runner(picture[:64, :64], 0.1)
     sizes = []
     def run(part):
@@ -239,9 +239,9 @@ MEMORY = """
         return runner(part, 0.1)
     virtual = int(open("/proc/self/statm").read().split()[0]) * resource.getpagesize()
     resource.setrlimit(resource.RLIMIT_AS, (virtual + 350 * 2**20, resource.RLIM_INFINITY))
-    result = tiled(run, picture, tile=1024, halo=runner.halo, multiple_of=runner.multiple_of)
+    result = tiled(run, picture, tile=1536, halo=runner.halo, multiple_of=runner.multiple_of)
     resource.setrlimit(resource.RLIMIT_AS, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
-    assert sizes[0] == 1024 and sizes[-1] < 1024, sizes
+    assert sizes[0] == 1536 and sizes[-1] < 1536, sizes
     assert runner.engine == "openvino"
     numpy.testing.assert_allclose(result, runner(picture, 0.1), atol=1e-5)
     """
