@@ -121,7 +121,7 @@ def test_what_was_measured_is_shown_and_set(tabs, tmp_path: Path, monkeypatch: p
     assert box.info == f"This photograph: {level:.1f} on the scale of 8 bits"
     assert slider.value == round(level, 1)
     with monkeypatch.context() as phone:
-        phone.setattr(estimate, "has_camera_noise", lambda pixels, *, linear: True)
+        phone.setattr(estimate, "has_camera_noise", lambda pixels, **options: True)
         assert tabs.noise.measure_noise(work, True, 15)[0].info == "This photograph: noise of a camera or of film"
     Image.fromarray(data.astronaut()[:200, 150:370]).save(tmp_path / "a.png")
     assert tabs.jpeg.measure_jpeg(base.open_work(tmp_path / "a.png"), True, 30)[0].info == "This photograph: no traces of JPEG"
