@@ -193,7 +193,7 @@ def _present(fill: np.ndarray, holes: np.ndarray, grain: Grain, strength: np.nda
         both = holes & np.roll(holes, -1, axis)
         both[(-1, slice(None)) if axis == 0 else (slice(None), -1)] = False
         squared = (np.diff(fill, axis=axis, append=fill.take([-1], axis)) ** 2).sum(2)
-        present += both * np.minimum(squared / np.maximum(usual * strength**2, 1e-12), MOST)
+        present += np.where(both, np.minimum(squared / np.maximum(usual * strength**2, 1e-12), MOST), 0)  # NaNs lie outside
         pairs += both
     around = cv2.blur(np.dstack([present, pairs]), (CALM, CALM))
     return np.clip(around[..., 0] / np.maximum(around[..., 1], 1e-9), 0, 1)

@@ -160,6 +160,13 @@ def test_what_is_not_finite_is_not_looked_at() -> None:
     assert grain.measure(picture, HOLES).sigma == pytest.approx(10, rel=0.1)
 
 
+def test_what_is_not_finite_takes_no_grain_from_a_fill() -> None:
+    fill, found = np.where(HOLES[..., None], flat(0.5), white(10)), grain.measure(white(10), HOLES)
+    whole = grain.match(fill, HOLES, found, np.random.default_rng(1))
+    fill[40, 40] = np.nan
+    np.testing.assert_array_equal(grain.match(fill, HOLES, found, np.random.default_rng(1))[HOLES], whole[HOLES])
+
+
 def test_weaker_surroundings_have_the_say() -> None:
     strong, weak = (grain.measure(white(sigma), HOLES) for sigma in (10, 4))
     assert strong.at_most(weak).sigma == pytest.approx(4, rel=0.1)
