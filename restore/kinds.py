@@ -45,7 +45,7 @@ def unpack(image: Kind) -> tuple[list[Picture], Callable[[Pictures], Any]]:
 
     Returns:
         The pictures (N of a tensor (N, C, H, W), else one), and a function that makes the same kind of as many pictures, all of one size:
-        a Picture for a path; a tensor on the same device and of the same type.
+        a Picture for a path; a tensor on the same device and of the same type. Arrays and tensors are new ones, also where nothing changed.
 
     Raises:
         TypeError: The object is no picture.
@@ -58,8 +58,7 @@ def unpack(image: Kind) -> tuple[list[Picture], Callable[[Pictures], Any]]:
     if isinstance(image, Image.Image):
         return _unpack_pil(image)
     if isinstance(image, np.ndarray):
-        more = image.shape[2:]
-        return [Picture.from_array(image)], lambda pictures: _only(pictures).to_array().reshape(*_only(pictures).shape, *more)
+        return [Picture.from_array(image)], lambda pictures: _repack_array(_only(pictures), image)
     if _is_tensor(image):
         return _unpack_tensor(image)
     raise TypeError(f"an image is a path, a PIL image, an array, a tensor or a Picture, got {type(image).__name__}")
@@ -150,6 +149,12 @@ def each(image: Kind, restore: Callable[[Picture, Progress | None], Picture], pr
 def _only(pictures: Pictures) -> Picture:
     (picture,) = pictures
     return picture
+
+
+def _repack_array(picture: Picture, image: np.ndarray) -> np.ndarray:
+    """The samples of a picture, shaped as those of ``image`` that it was made from, and never the same memory."""
+    array = picture.to_array().reshape(*picture.shape, *image.shape[2:])
+    return array.copy() if np.may_share_memory(array, image) else array
 
 
 def _unpack_pil(image: Image.Image) -> tuple[list[Picture], Callable[[Pictures], Any]]:
