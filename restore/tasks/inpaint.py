@@ -115,15 +115,17 @@ def inpaint(  # noqa: PLR0913 - all that people choose about a fill
     report(0.0)
     finish = finish if method == "learned" else None
     textured = _textured(marked) if finish and finish.texture else []
-    total, part = max(1, int(np.count_nonzero(holes))), FILLED if textured else 1.0
-    while holes.any():
+    left = int(np.count_nonzero(holes))
+    total, part = max(1, left), FILLED if textured else 1.0
+    while left:
         try:
             again = partial(inpaint, runtime=runtime, method=method, tile=tile, linear=linear, finish=None)
             _fill_thick(result, holes, hidden, again, thickest=_thickest(method, tile, holes.shape))
+            left = int(np.count_nonzero(holes))
             for core, window in in_order(plan(holes, tile=tile, multiple_of=multiple_of), holes):
-                _repair(result, holes, hidden, core, window, fill, linear=linear)
-                if holes.any():
-                    report(part - part * int(np.count_nonzero(holes)) / total)
+                left -= _repair(result, holes, hidden, core, window, fill, linear=linear)
+                if left:
+                    report(part - part * left / total)
         except (MemoryError, RuntimeError) as error:  # noqa: PERF203, crops are few
             if not is_out_of_memory(error):
                 raise
@@ -283,8 +285,8 @@ def _half(pixels: np.ndarray, holes: np.ndarray) -> tuple[np.ndarray, np.ndarray
     return values / np.maximum(known, 0.01)[..., None], known < 0.01
 
 
-def _repair(result: np.ndarray, holes: np.ndarray, hidden: np.ndarray | None, core: Box, window: Box, fill: Fill, *, linear: bool) -> None:
-    """Fill the holes of ``core`` in ``result``, as its window shows them, and take them off ``holes``."""
+def _repair(result: np.ndarray, holes: np.ndarray, hidden: np.ndarray | None, core: Box, window: Box, fill: Fill, *, linear: bool) -> int:
+    """Fill the holes of ``core`` in ``result``, as its window shows them, and take them off ``holes``: so many pixels."""
     crop, unknown = result[window.slices], holes[window.slices]
     unseen = _unseen(unknown, hidden, window)
     x = to_float(crop)
@@ -298,6 +300,7 @@ def _repair(result: np.ndarray, holes: np.ndarray, hidden: np.ndarray | None, co
     written[inner.slices] = unknown[inner.slices]
     crop[written] = filled[written]
     unknown[written] = False
+    return int(np.count_nonzero(written))
 
 
 def _learned(runtime: Runtime) -> Fill:
