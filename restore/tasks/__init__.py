@@ -24,7 +24,6 @@ class Task:
         name: Its key in ``TASKS``.
         function: Arrays in, an array out, given a runtime.
         weight: The weight that it uses unless told otherwise.
-        takes_mask: It repairs what a mask says.
         summary: One line for people.
         fast: A smaller weight; "": there is none.
         camera: A weight for what cameras and phones write, which differs from what is seen in tests; "": there is none.
@@ -34,7 +33,6 @@ class Task:
     name: str
     function: Callable[..., np.ndarray]
     weight: str
-    takes_mask: bool
     summary: str
     fast: str = ""
     camera: str = ""
@@ -42,20 +40,19 @@ class Task:
 
 
 TASKS = {
-    "inpaint": Task("inpaint", inpaint, "inpaint", True, "fill what a mask marks: scratches, text, stains, things"),
+    "inpaint": Task("inpaint", inpaint, "inpaint", "fill what a mask marks: scratches, text, stains, things"),
     "denoise": Task(
         "denoise",
         denoise,
         "denoise",
-        False,
         "remove noise, of a level that is given or estimated",
         fast="denoise-fast",
         camera="denoise-camera",
         ensemble=True,
     ),
-    "dejpeg": Task("dejpeg", dejpeg, "dejpeg", False, "remove what JPEG left: blocks, rings, blotches of colour", ensemble=True),
-    "deblur": Task("deblur", deblur, "deblur", False, "sharpen what a lens out of focus or a shaking hand blurred", ensemble=True),
-    "filter": Task("filter", filter, "filters", False, "imitate a slow filter, of a strength that is given"),
+    "dejpeg": Task("dejpeg", dejpeg, "dejpeg", "remove what JPEG left: blocks, rings, blotches of colour", ensemble=True),
+    "deblur": Task("deblur", deblur, "deblur", "sharpen what a lens out of focus or a shaking hand blurred", ensemble=True),
+    "filter": Task("filter", filter, "filters", "imitate a slow filter, of a strength that is given"),
 }
 
 __all__ = ["TASKS", "Task", "deblur", "dejpeg", "denoise", "filter", "inpaint"]
