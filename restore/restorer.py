@@ -13,13 +13,12 @@ from restore.kinds import Kind, Level, Masks, Progress
 from restore.loaded import Loaded
 from restore.runtime import Runtime
 from restore.tasks import TASKS
+from restore.tasks.base import apply_to_seen, continued
 from restore.tasks.deconvolve import check_blur, deconvolve, find_kernel, search_share
 from restore.tasks.dejpeg import quality_for
-from restore.tasks.denoise import MAX_SIGMA, check_sigma
+from restore.tasks.denoise import MAX_SIGMA, check_noise, check_sigma
 from restore.tasks.inpaint import Finish
 
-NOISES = ("auto", "white", "camera")
-"""What ``Restorer.denoise`` takes as its noise."""
 FAINT = 15.0
 """Noise under this level, in 8-bit units, is removed in fp32 where the precision is "auto": the loss of denoisers is larger there."""
 FAINTEST = 0.5
@@ -187,8 +186,7 @@ class Restorer(Loaded):
             WeightsError: The network's weight is not there, or cannot be used.
             MemoryError: The smallest tile does not fit.
         """
-        if noise not in NOISES:
-            raise ValueError(f"noise {noise!r} is unknown; expected one of {', '.join(NOISES)}")
+        check_noise(noise)
         level = kinds.unpack_level(sigma)
 
         def clean(picture: Picture, share: Progress | None) -> Picture:
@@ -203,7 +201,7 @@ class Restorer(Loaded):
                 if sigma == 0:
                     return kinds.untouched(picture, share)
             exact = sigma is not None and bool(np.min(sigma) < FAINT)
-            function = functools.partial(TASKS["denoise"].function, sigma=sigma, camera=camera)
+            function = functools.partial(TASKS["denoise"].function, sigma=sigma, camera=camera, where=picture.seen)
             return self._restored(picture, function, self.runtime("denoise", camera=camera, exact=exact), share)
 
         return kinds.each(image, clean, progress)
@@ -224,8 +222,7 @@ class Restorer(Loaded):
             ValueError: It is more than one, or holds a NaN or an infinity, or ``noise`` is unknown.
             ImageError: A file cannot be read, or a picture has a form that is not taken (also a ValueError).
         """
-        if noise not in NOISES:
-            raise ValueError(f"noise {noise!r} is unknown; expected one of {', '.join(NOISES)}")
+        check_noise(noise)
         picture = kinds.only(image, "noise")
         return None if self._is_camera(picture, noise) else _level(picture)
 
@@ -331,7 +328,8 @@ class Restorer(Loaded):
                     found(path)
             if path is None:
                 return self._restored(picture, functools.partial(TASKS["deblur"].function, width=width), self.runtime("deblur"), rest)
-            return self._restored(picture, functools.partial(deconvolve, kernel=path), self.runtime("denoise", exact=True, once=True), rest)
+            function = functools.partial(deconvolve, kernel=path, where=picture.seen)
+            return self._restored(picture, function, self.runtime("denoise", exact=True, once=True), rest)
 
         return kinds.each(image, sharpen, progress)
 
@@ -357,7 +355,8 @@ class Restorer(Loaded):
             kinds.untouched(picture, progress)
             return None
         runtimes = [self.runtime(task, once=True) for task in (["denoise"] if blur == "shake" else ["denoise", "deblur"])]
-        return find_kernel(picture.pixels, *runtimes, blur=blur, linear=picture.is_linear, progress=progress)
+        seen = picture.seen
+        return find_kernel(continued(picture.pixels, seen), *runtimes, blur=blur, linear=picture.is_linear, where=seen, progress=progress)
 
     def searches(self, blur: str) -> bool:
         """Tell whether ``find_kernel`` looks for one: where a cause is named, and for "auto" where there is time and a denoiser."""
@@ -389,8 +388,8 @@ class Restorer(Loaded):
 
     def _restored(self, picture: Picture, function: Callable[..., np.ndarray], runtime: Runtime, share: Progress | None) -> Picture:
         """A picture, restored by a task's function with its network."""
-        pixels = function(picture.pixels, runtime=runtime, linear=picture.is_linear, tile=self.tile, progress=share)
-        return picture.replace(pixels=pixels)
+        function = functools.partial(function, runtime=runtime, linear=picture.is_linear, tile=self.tile, progress=share)
+        return apply_to_seen(picture, function)
 
 
 def _level(picture: Picture) -> float:

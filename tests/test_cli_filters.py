@@ -256,6 +256,14 @@ def test_without_the_weight_one_line_says_so(folder, call, tiny_weights, words):
     assert not Path("b.png").exists()
 
 
+def test_nothing_gets_out_from_under_full_transparency(folder, call):
+    disc = np.hypot(*(np.indices((60, 80)) - 30)) < 20
+    cut_out = np.dstack([np.full((60, 80, 3), 200) * disc[..., None], 255 * disc]).astype(np.uint8)
+    write(Picture.from_array(cut_out), "cut.png")
+    assert call("filter", "gaussian", "cut.png", "-o", "b.png", "--sigma", "3")[0] == 0
+    np.testing.assert_array_equal(read("b.png").to_array(), cut_out)
+
+
 def test_a_classic_filter_imports_no_torch(folder):
     root = Path(__file__).parents[1]
     script = """

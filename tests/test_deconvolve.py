@@ -2,6 +2,7 @@
 
 from types import SimpleNamespace
 
+import cv2
 import numpy as np
 import pytest
 from scipy import ndimage
@@ -12,6 +13,7 @@ from restore.degrade.blur import Walk, motion_kernels
 from restore.draws import Draws
 from restore.image import full_scale, to_linear, to_srgb
 from restore.metrics import psnr
+from restore.restorer import Restorer
 from restore.runtime import Runtime
 from restore.tasks.deconvolve import check_blur, deconvolve, find_kernel, search_share
 
@@ -68,6 +70,30 @@ def test_blur_is_found_and_undone(cause: str, kind: str, denoiser: Runtime, shar
     if kind == "linear":
         damaged, result = (np.rint(255 * to_srgb(x)).clip(0, 255).astype(np.uint8) for x in (damaged, result))
     assert psnr(result, clean) - psnr(damaged, clean) > (4 if cause == "shake" else 3.5)
+
+
+@needs_networks
+@pytest.mark.parametrize("grain", [3, 5])
+def test_grain_that_channels_share_is_not_sharpened(grain: int, denoiser: Runtime) -> None:
+    grey = cv2.cvtColor(data.astronaut()[:256, 128:384], cv2.COLOR_RGB2GRAY)[..., None]
+    tone = np.array([1, 0.8, 0.6])
+    seen = ndimage.correlate(grey / 255, SHAKE[..., None], mode="reflect") + np.random.default_rng(0).normal(0, grain / 255, grey.shape)
+    damaged, clean = (np.rint(255 * np.clip(x, 0, 1) * tone).astype(np.uint8) for x in (seen, grey / 255))
+    assert psnr(deconvolve(damaged, denoiser, kernel=SHAKE), clean) - psnr(damaged, clean) > 3.5
+
+
+@needs_networks
+def test_a_cut_out_is_sharpened_like_the_photograph(denoiser: Runtime) -> None:
+    clean = data.astronaut()[:256, 128:384]
+    damaged, seen = blurred(clean, SHAKE), np.hypot(*(np.indices(clean.shape[:2]) - 128)) < 110
+    restorer = Restorer(device="cpu")
+    gains = []
+    for under in (damaged, np.zeros_like(damaged)):
+        cut_out = np.dstack([np.where(seen[..., None], damaged, under), 255 * seen.astype(np.uint8)])
+        result = restorer.deblur(cut_out, kernel=SHAKE)[..., :3]
+        gains.append(psnr(result[seen][None], clean[seen][None]) - psnr(damaged[seen][None], clean[seen][None]))
+    assert gains[0] > 4
+    assert gains[1] == gains[0]
 
 
 @needs_networks

@@ -94,6 +94,20 @@ def test_outside_the_mask_and_alpha_stay(method: str, channels: int, dtype: type
         np.testing.assert_array_equal(small.filter(image, "beauty")[..., -1], image[..., -1])
 
 
+@pytest.mark.parametrize("dtype", [np.uint8, np.float32])
+@pytest.mark.parametrize("task", sorted({*FUNCTIONS} - {"inpaint"}))
+def test_colours_under_full_transparency_stay_there(task: str, dtype: type, small: Restorer) -> None:
+    alpha = np.where(np.indices(MASK.shape).sum(0) < 50, 255, 0).astype(np.uint8)[..., None]
+    photo, alpha = (x if dtype == np.uint8 else x / np.float32(255) for x in (PHOTO, alpha))
+    cut_outs = [np.dstack([np.where(alpha, photo, dtype(value)), alpha]) for value in (0, 255 if dtype == np.uint8 else np.nan)]
+    results = [FUNCTIONS[task](small, cut_out) for cut_out in cut_outs]
+    seen = alpha[..., 0] > 0
+    np.testing.assert_array_equal(*(result[seen] for result in results))
+    assert (results[0] != cut_outs[0])[seen].any()
+    for cut_out, result in zip(cut_outs, results, strict=True):
+        np.testing.assert_array_equal(result[~seen], cut_out[~seen])
+
+
 @pytest.mark.parametrize("method", ["learned", "telea"])
 def test_colours_under_full_transparency_do_not_matter(method: str, small: Restorer) -> None:
     alpha = np.where(np.indices(MASK.shape).sum(0) < 50, 255, 0).astype(np.uint8)
@@ -107,6 +121,20 @@ def test_noise_is_not_looked_for_under_full_transparency(small: Restorer) -> Non
     cut_out = np.dstack([np.where(alpha[..., None], picture, 99), alpha]).astype(np.uint8)
     assert small.find_noise(picture, noise="white") == pytest.approx(20, rel=0.1)
     assert small.find_noise(cut_out, noise="white") == pytest.approx(20, rel=0.1)
+
+
+def test_what_needs_no_work_is_a_copy(small: Restorer) -> None:
+    flat = np.full((40, 50, 3), 90, np.uint8)
+    calls = [
+        small.inpaint(flat, np.zeros_like(MASK)),
+        small.denoise(flat),
+        small.denoise(flat, sigma=0),
+        small.dejpeg(flat),
+        small.expand(flat, (0, 0, 0, 0)),
+    ]
+    for result in calls:
+        np.testing.assert_array_equal(result, flat)
+        assert not np.may_share_memory(result, flat)
 
 
 def test_a_grown_mask_and_a_soft_edge(small: Restorer) -> None:

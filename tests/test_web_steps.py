@@ -16,8 +16,9 @@ from skimage import data
 
 from restore import psf, weights
 from restore.image import Picture, read
-from restore.restorer import NOISES, Restorer
+from restore.restorer import Restorer
 from restore.tasks import TASKS
+from restore.tasks.denoise import NOISES
 
 SHAKE = np.eye(7, dtype=np.float32) / 7
 LENS = psf.disk(2)

@@ -1,5 +1,6 @@
 """`restore filter` and `restore filters`: every kernel filter, classic or learned, on photographs."""
 
+import functools
 import inspect
 import shlex
 import time
@@ -292,7 +293,12 @@ def run(
 
         assert restorer is not None
         return restorer.filter(picture, row.name.removeprefix(LEARNED), progress=progress, **options)
-    return picture.replace(pixels=apply(row.function, picture.pixels, options))
+    function = functools.partial(apply, row.function, options=options)
+    if picture.alpha is None:  # a filter by itself needs no torch
+        return picture.replace(pixels=function(picture.pixels))
+    from restore.tasks.base import apply_to_seen
+
+    return apply_to_seen(picture, function)
 
 
 def scores(picture: "Picture", reference: "Picture | None") -> str:

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
 
 class Noise(Enum):
-    """`restore.restorer.NOISES`, repeated so that a wrong call is answered before torch is imported."""
+    """`restore.tasks.denoise.NOISES`, repeated so that a wrong call is answered before torch is imported."""
 
     auto = "auto"
     white = "white"

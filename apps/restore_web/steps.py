@@ -9,15 +9,15 @@ from typing import Any
 
 import numpy as np
 
-from restore import estimate, masks, weights
+from restore import masks, weights
 from restore.filters import classic
 from restore.filters.options import Row, apply, read_value
 from restore.image import read
 from restore.psf import in_words
 from restore.restorer import Restorer
 from restore.tasks import TASKS
+from restore.tasks.base import apply_to_seen
 from restore.tasks.dejpeg import history_in_words, quality_for
-from restore.tasks.denoise import MAX_SIGMA
 from restore.tasks.filter import LEARNED, learned
 from restore_web.base import Work, finished, widened
 
@@ -157,15 +157,6 @@ def remove_noise(work: Work, *, restorer: Restorer, sigma: float | None, noise: 
     return finished(work, result, f"Removed {removed} in {time.perf_counter() - start:.1f} s.")
 
 
-def noise_of(work: Work) -> float:
-    """Measure the noise, in 8-bit units.
-
-    Raises:
-        ValueError: A float picture holds a NaN or an infinity.
-    """
-    return min(estimate.noise_level(work.picture.pixels, linear=work.picture.is_linear), MAX_SIGMA)
-
-
 def remove_jpeg(work: Work, *, restorer: Restorer, jpeg_quality: int | None, progress: Progress | None = None) -> Work:
     """Remove what JPEG left at a quality from 1 to 100, or as strongly as the picture needs where it is None, and save the result.
 
@@ -225,7 +216,7 @@ def filter_all(work: Work, row: Row, values: Mapping[str, Any], *, restorer: Res
     if row.function is None:
         result = restorer.filter(work.picture, row.name.removeprefix(LEARNED), progress=progress, **options)
     else:
-        result = work.picture.replace(pixels=apply(row.function, work.picture.pixels, options))
+        result = apply_to_seen(work.picture, functools.partial(apply, row.function, options=options))
     seconds = time.perf_counter() - start
     used = ", ".join(f"{spoken(name)} {value}" for name, value in options.items() if isinstance(value, int | float | str))
     return finished(work, result, f"Filtered in {seconds:.1f} s: {spoken(row.name)}{used and f' ({used})'}.")

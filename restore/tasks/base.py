@@ -4,8 +4,10 @@ from collections.abc import Callable
 from typing import TypeAlias
 
 import numpy as np
+import torch
 
-from restore.image import from_float, to_float, to_linear, to_srgb
+from restore.image import Picture, from_float, to_float, to_linear, to_srgb
+from restore.nn.filling import push_pull
 from restore.runtime import Runtime
 from restore.tiling import tiled
 
@@ -54,6 +56,37 @@ def run(
 
     image = beside(pixels, condition)
     return tiled(clean, image, tile=tile, halo=runtime.halo, multiple_of=runtime.multiple_of, min_size=runtime.min_size, progress=progress)
+
+
+def apply_to_seen(picture: Picture, function: Callable[[np.ndarray], np.ndarray]) -> Picture:
+    """Change a picture as a function changes samples (H, W, C); those that nobody sees stay as they are, and are kept from the others.
+
+    Whatever colour a program has left under full transparency, nothing of it gets over the edge.
+    """
+    pixels = function(continued(picture.pixels, picture.seen))
+    return picture.replace(pixels=pixels if picture.seen is None else np.where(picture.seen[..., None], pixels, picture.pixels))
+
+
+def continued(pixels: np.ndarray, seen: np.ndarray | None) -> np.ndarray:
+    """Continue what is seen smoothly into what is not.
+
+    Args:
+        pixels: (H, W, C), uint8, uint16 or float32.
+        seen: (H, W) bool; None: all of it.
+
+    Returns:
+        An array like ``pixels``: itself, where all is seen.
+
+    >>> continued(np.float32([[[0.5], [np.nan], [9]]]), np.array([[True, False, False]])).ravel().tolist()
+    [0.5, 0.5, 0.5]
+    """
+    if seen is None or seen.all():
+        return pixels
+    result, hidden = pixels.copy(), torch.from_numpy(~seen)[None, None]
+    for plane in np.moveaxis(result, 2, 0):
+        filled = push_pull(torch.from_numpy(to_float(plane))[None, None], hidden)[0, 0].numpy()
+        plane[~seen] = from_float(filled[~seen], plane.dtype)
+    return result
 
 
 def beside(pixels: np.ndarray, condition: Condition) -> np.ndarray:

@@ -8,12 +8,12 @@ import cv2
 import numpy as np
 
 from restore import deconvolution, psf
-from restore.estimate import LUMA, noise_level
+from restore.estimate import LUMA, SharedNoise, noise_level, shared_noise
 from restore.filters.array.deblur import point_spread
 from restore.image import from_float, to_float, to_linear, to_srgb
 from restore.runtime import Runtime
 from restore.tasks.deblur import deblur
-from restore.tasks.denoise import MAX_SIGMA, denoise
+from restore.tasks.denoise import MAX_SIGMA, run_white
 from restore.tiling import tiled
 
 BLURS = ("auto", "lens", "shake", "any")
@@ -66,6 +66,7 @@ def find_kernel(
     *,
     blur: str = "auto",
     linear: bool = False,
+    where: np.ndarray | None = None,
     progress: Callable[[float], None] | None = None,
 ) -> np.ndarray | None:
     """Find what blurred all of a picture in the same way: a lens out of focus, or the path of a camera; see ``restore.deconvolution``.
@@ -80,6 +81,7 @@ def find_kernel(
         blur: "lens": a disk or a Gaussian; "shake": a path, whatever it does to the picture; "auto": either, where it is sure to help;
             "any": nothing.
         linear: The samples are proportional to light.
+        where: (H, W) bool, where it is looked how noisy the picture is; None: everywhere.
         progress: Called with the fraction done, 0 to 1.
 
     Returns:
@@ -87,7 +89,7 @@ def find_kernel(
         ``deconvolution.LEAST`` pixels a side.
     """
     move = progress or (lambda _: None)
-    kernel = None if blur == "any" else _searched(pixels, denoiser, sharpener, blur, linear=linear, move=move)
+    kernel = None if blur == "any" else _searched(pixels, denoiser, sharpener, blur, linear=linear, where=where, move=move)
     move(1.0)
     return kernel
 
@@ -99,14 +101,22 @@ def search_share(pixels: np.ndarray) -> float:
 
 
 def _searched(
-    pixels: np.ndarray, denoiser: Runtime, sharpener: Runtime | None, blur: str, *, linear: bool, move: Callable[[float], None]
+    pixels: np.ndarray,
+    denoiser: Runtime,
+    sharpener: Runtime | None,
+    blur: str,
+    *,
+    linear: bool,
+    where: np.ndarray | None,
+    move: Callable[[float], None],
 ) -> np.ndarray | None:
     """The kernel of a picture, where there is one."""
     seen = to_float(pixels[deconvolution.busiest(pixels)])
     seen = to_srgb(seen) if linear else seen
     if not np.isfinite(seen).all():
         return None
-    clean, noise = _cleaner(denoiser), noise_level(pixels, linear=linear)
+    clean = _cleaner(denoiser, shared_noise(pixels, linear=linear, where=where))
+    noise = noise_level(pixels, linear=linear, where=where)
     if sharpener is None or blur == "shake":
         kernel = deconvolution.find(_grey(seen))
         move(0.5)
@@ -127,6 +137,7 @@ def deconvolve(
     kernel: np.ndarray,
     tile: int = 512,
     linear: bool = False,
+    where: np.ndarray | None = None,
     progress: Callable[[float], None] | None = None,
 ) -> np.ndarray:
     """Undo a known blur with a denoiser, tile by tile; see ``restore.deconvolution.deconvolve``.
@@ -137,6 +148,7 @@ def deconvolve(
         kernel: What the sharp picture was correlated with, (h, w) of odd sides; it is divided by its sum.
         tile: As for ``deblur``, up to ``CORE``.
         linear: As for ``find_kernel``.
+        where: As for ``find_kernel``.
         progress: As for ``deblur``.
 
     Returns:
@@ -150,7 +162,8 @@ def deconvolve(
     blur = point_spread(kernel, 0, 0).astype(np.float32)
     if not np.isfinite(pixels).all():
         raise ValueError("the picture holds a NaN or an infinity; expected finite numbers")
-    clean, sigma, limits = _cleaner(runtime), _told(noise_level(pixels, linear=linear)), (0.0, 1.0)
+    clean = _cleaner(runtime, shared_noise(pixels, linear=linear, where=where))
+    sigma, limits = _told(noise_level(pixels, linear=linear, where=where)), (0.0, 1.0)
     if pixels.dtype == np.float32:
         darkest, brightest = (to_srgb(end) if linear else end for end in (pixels.min(), pixels.max()))
         limits = min(0.0, float(darkest)), max(1.0, float(brightest))
@@ -259,9 +272,12 @@ def _grey(seen: np.ndarray) -> np.ndarray:
     return seen @ LUMA if seen.shape[2] == 3 else seen[..., 0]
 
 
-def _cleaner(denoiser: Runtime) -> deconvolution.Clean:
-    """A network for white noise as a function of a picture of any size and its noise."""
-    return lambda x, level: denoise(x, denoiser, sigma=255 * level, tile=max(x.shape))
+def _cleaner(denoiser: Runtime, shared: SharedNoise | None) -> deconvolution.Clean:
+    """A network for white noise as a function of a picture of any size and its noise.
+
+    What the channels share of it is what they share in the photograph: half sharpened, it no longer looks like noise.
+    """
+    return lambda x, level: run_white(x, denoiser, level, shared, tile=max(x.shape))
 
 
 def _told(noise: float) -> float:

@@ -7,7 +7,7 @@ import numpy as np
 from scipy.special import ndtr, ndtri
 
 from restore import kinds
-from restore.estimate import noise_level, shared_noise
+from restore.estimate import SharedNoise, noise_level, shared_noise
 from restore.image import from_float, to_float, to_linear, to_srgb
 from restore.runtime import Runtime
 from restore.tasks.base import apart, beside, run
@@ -15,6 +15,8 @@ from restore.tiling import tiled
 
 MAX_SIGMA = 75.0
 """The strongest noise that the networks are trained on, in 8-bit units."""
+NOISES = ("auto", "white", "camera")
+"""What ``Restorer.denoise`` takes as its noise."""
 GREY = np.full(3, 1 / np.sqrt(3), np.float32)
 """The grey axis of RGB."""
 LEAST = 1.0
@@ -32,6 +34,7 @@ def denoise(
     camera: bool = False,
     tile: int = 512,
     linear: bool = False,
+    where: np.ndarray | None = None,
     progress: Callable[[float], None] | None = None,
 ) -> np.ndarray:
     """Remove noise, tile by tile; memory is input + output in their own depth + one tile (for a grey picture, that of a colour one).
@@ -49,6 +52,7 @@ def denoise(
             where ``sigma`` is None it sees for itself how strong the noise is.
         tile: Largest side of what the network gets at once, in pixels, without the halo.
         linear: The samples are proportional to light; the network gets them sRGB-encoded, and ``sigma`` is that of the encoded samples.
+        where: (H, W) bool, where it is looked how strong the noise is, and of what colour; None: everywhere.
         progress: Called with the fraction done, 0 to 1.
 
     Returns:
@@ -61,14 +65,23 @@ def denoise(
     if camera and sigma is None:
         return run(pixels, runtime, 0.0, tile=tile, linear=linear, progress=progress)
     if sigma is None:
-        sigma = min(noise_level(pixels, linear=linear), MAX_SIGMA)
+        sigma = min(noise_level(pixels, linear=linear, where=where), MAX_SIGMA)
     if not np.any(sigma):
         if progress:
             progress(1.0)
         return pixels.copy()
-    function = run if camera else _run_white
-    result = function(pixels, runtime, sigma / 255, tile=tile, linear=linear, progress=progress)
+    if camera:
+        result = run(pixels, runtime, sigma / 255, tile=tile, linear=linear, progress=progress)
+    else:
+        shared = shared_noise(pixels, linear=linear, where=where)
+        result = run_white(pixels, runtime, sigma / 255, shared, tile=tile, linear=linear, where=where, progress=progress)
     return np.where(sigma[..., None] == 0, pixels, result) if isinstance(sigma, np.ndarray) else result
+
+
+def check_noise(noise: str) -> None:
+    """Raise a ValueError unless ``noise`` is one of ``NOISES``."""
+    if noise not in NOISES:
+        raise ValueError(f"noise {noise!r} is unknown; expected one of {', '.join(NOISES)}")
 
 
 def check_sigma(sigma: float | np.ndarray | None, shape: tuple[int, ...]) -> float | np.ndarray | None:
@@ -89,20 +102,35 @@ def check_sigma(sigma: float | np.ndarray | None, shape: tuple[int, ...]) -> flo
     return sigma
 
 
-def _run_white(
+def run_white(
     pixels: np.ndarray,
     runtime: Runtime,
     level: float | np.ndarray,
+    shared: SharedNoise | None = None,
     *,
     tile: int,
-    linear: bool,
-    progress: Callable[[float], None] | None,
+    linear: bool = False,
+    where: np.ndarray | None = None,
+    progress: Callable[[float], None] | None = None,
 ) -> np.ndarray:
-    """What ``base.run`` does; noise that the channels share is removed first, along its colour."""
+    """Do what ``base.run`` does for white noise of a level above 0; what the channels share of it is removed first, along its colour.
+
+    Args:
+        pixels: As for ``base.run``.
+        runtime: As for ``base.run``.
+        level: Standard deviation of the noise on the scale of [0, 1], a number or a map (H, W).
+        shared: How much of it the channels share, and in which colour; in grey pictures all of it.
+        tile: As for ``base.run``.
+        linear: As for ``base.run``.
+        where: As for ``denoise``.
+        progress: As for ``base.run``.
+
+    Returns:
+        As ``base.run``.
+    """
     if pixels.shape[2] == 1 or bool((pixels[..., :1] == pixels).all()):
-        found = 3**0.5 * noise_level(pixels, linear=linear) / 255
+        found = 3**0.5 * noise_level(pixels, linear=linear, where=where) / 255
         return _run_along(pixels, runtime, level * 3**0.5, GREY, found, tile=tile, linear=linear, progress=progress)
-    shared = shared_noise(pixels, linear=linear)
     if shared is None:
         return run(pixels, runtime, level, tile=tile, linear=linear, progress=progress)
     own = np.minimum(level, shared.across / 255)

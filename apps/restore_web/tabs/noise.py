@@ -28,11 +28,13 @@ def measure_noise(work: Work | None, automatic: bool, sigma: float) -> tuple[Any
     if work is None:
         return measured("", sigma, automatic=automatic)
     try:
-        found, level = steps.restorer("default").find_noise(work.picture), steps.noise_of(work)
+        restorer = steps.restorer("default")
+        found = restorer.find_noise(work.picture)
+        level = restorer.find_noise(work.picture, noise="white") if found is None else found
     except ValueError:
         return measured("", sigma, automatic=automatic)
     words = "noise of a camera or of film" if found is None else f"{found:.1f} on the scale of 8 bits" if found else "no noise was found"
-    return measured(f"This photograph: {words}", round(level, 1), automatic=automatic)
+    return measured(f"This photograph: {words}", round(level or 0.0, 1), automatic=automatic)
 
 
 def remove_noise(
