@@ -61,8 +61,9 @@ class Batches:
 
 @torch.inference_mode()
 def evaluate(weight: str, source: Path, *, crop: int = 256, limit: int | None = None, device: str = "auto", say: Say = print) -> Report:
-    """Measure a weight as its training validates it, in fp32: the same numbers at each call.
+    """Measure a weight as its training validates it, but on photographs in full size, in fp32: the same numbers at each call.
 
+    (Training shrinks those that are held out for some objectives, to be rid of what JPEG left: ``Photographs.reduced``.)
     All photographs are measured, in the order of their names, each its centre. Noise, masks and damage are seeded by the photograph's
     number in that order. Noise is added in float and not clipped, but where a score's name says ``8bit``. Results are rounded to 8 bits,
     PSNR is over RGB (for inpainting, in the hole) in dB, and the mean over the photographs is that of their dB. Of a labelled set all of
