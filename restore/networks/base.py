@@ -23,8 +23,8 @@ class Network(nn.Module):
         multiple_of: Height and width of its input must be multiples of this.
         min_size: Smallest height and width.
         halo: How far an output pixel sees, in pixels, rounded up to ``multiple_of``; None: the whole picture.
-        takes_mask: Its second input is a mask (N, 1, H, W), 1 = repair; otherwise a number or two: a noise level, or a filter and its
-            strength.
+        takes_mask: Its second input is a mask (N, 1, H, W), 1 = repair. Of the others ``UNet`` takes pictures alone; the second input of
+            the rest is a number or two: a noise level, or a filter and its strength.
     """
 
     multiple_of: int = 1
