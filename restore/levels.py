@@ -1,10 +1,12 @@
-"""Ranges of the pixel types and the sRGB transfer functions: numbers only, no files."""
+"""Ranges of the pixel types, the sRGB transfer functions, and what is brightness: numbers only, no files."""
 
 from __future__ import annotations
 
 import numpy as np
 import numpy.typing as npt
 
+LUMA = (0.299, 0.587, 0.114)
+"""Parts of red, green and blue in the brightness that JPEG stores (ITU-R BT.601, ITU-T T.871)."""
 _FULL_SCALE = {np.dtype(np.uint8): 255.0, np.dtype(np.uint16): 65535.0, np.dtype(np.float32): 1.0}
 
 

@@ -1,3 +1,7 @@
+import re
+from pathlib import Path
+
+import cv2
 import numpy as np
 import pytest
 
@@ -35,3 +39,13 @@ def test_srgb_against_skimage_and_its_inverse() -> None:
     assert levels.to_srgb(wide).dtype == np.float32
     np.testing.assert_allclose(levels.to_linear(levels.to_srgb(wide)), wide, atol=1e-5)
     np.testing.assert_array_equal(levels.to_srgb(-wide), -levels.to_srgb(wide))
+
+
+def test_brightness_against_opencv() -> None:
+    colours = np.random.default_rng(0).random((5, 7, 3), np.float32)
+    np.testing.assert_allclose(colours @ np.array(levels.LUMA, np.float32), cv2.cvtColor(colours, cv2.COLOR_RGB2GRAY), atol=1e-6)
+
+
+def test_the_weights_of_brightness_stand_once() -> None:
+    library = Path(levels.__file__).parent
+    assert [path.name for path in library.rglob("*.py") if re.search(r"0\.299, 0\.587", path.read_text("utf-8"))] == ["levels.py"]

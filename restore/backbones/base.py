@@ -9,6 +9,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from restore.image import Picture, to_float
+from restore.levels import LUMA
 from restore.nn.layers import AvgPool2d, MaxPool2d, pair
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
@@ -121,7 +122,7 @@ class Backbone(nn.Module):
         if x.shape[1] < wanted:
             x = x.expand(-1, 3, -1, -1)
         elif x.shape[1] > wanted:
-            x = (x * x.new_tensor([0.299, 0.587, 0.114]).reshape(-1, 1, 1)).sum(1, keepdim=True)
+            x = (x * x.new_tensor(LUMA).reshape(-1, 1, 1)).sum(1, keepdim=True)
         size = (self.resize_size * height // short, self.resize_size * width // short)
         if size != (height, width):
             x = F.interpolate(x, size, mode="bilinear", align_corners=False, antialias=True)

@@ -9,8 +9,8 @@ import torch.nn.functional as F
 
 from restore.degrade.base import Degradation, Shape, Strength, Uniform, column, interpolate, numbers
 from restore.draws import Draws
+from restore.levels import LUMA
 
-LUMA = (0.299, 0.587, 0.114)
 GAMMA, DENSEST = 2.2, 2.4
 """Exponent from stored values to light; optical density of black, in decades."""
 

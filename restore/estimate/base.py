@@ -2,5 +2,7 @@
 
 import numpy as np
 
-LUMA = np.array([0.299, 0.587, 0.114], np.float32)
-"""Parts of red, green and blue in the brightness that JPEG stores (ITU-T T.871)."""
+from restore import levels
+
+LUMA = np.array(levels.LUMA, np.float32)
+"""``levels.LUMA`` for products with pixels (..., 3)."""
