@@ -27,7 +27,7 @@ FLOORS = {
 INSIDE = {key for key, floor in FLOORS.items() if floor < 8}
 SIDEWAYS = {
     "nn": ["reach", "arithmetic", "convolution", "layers", "pooling", "filling", "blocks", "manual"],
-    "filters": ["base", "kernels", "options", "array", "tensor"],
+    "filters": ["base", "kernels", "learned_kernel", "options", "array", "tensor"],
     "data": ["photographs", "crops", "labelled", "resident", "workers"],
     "degrade": [
         "base",

@@ -5,7 +5,7 @@ from skimage import data
 
 from restore import image
 from restore.filters import FILTERS, kernels
-from restore.networks.learned_kernel import LearnedKernel
+from restore.filters.learned_kernel import LearnedKernel
 
 RNG = np.random.default_rng(0)
 ASTRONAUT, CAMERA = data.astronaut()[:192, 100:300], data.camera()[100:300, 100:292]
@@ -82,16 +82,6 @@ def test_the_loss_is_that_of_the_kernel():
     assert learned.losses[-1] == pytest.approx(np.mean(left**2), rel=1e-4)
 
 
-def test_the_figure_shows_how_the_kernel_converges(tmp_path):
-    learned = LearnedKernel(3).fit([CAMERA], [filtered(CAMERA, kernels.SOBEL)], steps=50)
-    figure = learned.plot(tmp_path / "kernel.png", count=5)
-    np.testing.assert_array_equal(image.read(tmp_path / "kernel.png").pixels, figure)
-    side = 111  # three squares of 37 pixels
-    first, last = figure[12 : 12 + side, 12 : 12 + side], figure[12 : 12 + side, -12 - side : -12]
-    assert (first == 128).all()
-    np.testing.assert_array_equal(last[18::37, 18::37, 0] // 64, [[1, 2, 2], [0, 2, 3], [1, 2, 2]])
-
-
 GOOD = np.zeros((5, 5), np.float32)
 
 
@@ -114,12 +104,8 @@ def test_bad_pairs(size, inputs, targets, options, message):
         LearnedKernel(size).fit(inputs, targets, **options)
 
 
-def test_bad_sizes_types_and_figures():
+def test_bad_sizes_and_types():
     with pytest.raises(ValueError, match="size is 0"):
         LearnedKernel(0)
     with pytest.raises(TypeError, match="float64"):
         LearnedKernel(3).fit([GOOD.astype(np.float64)], [GOOD])
-    with pytest.raises(ValueError, match="call of fit"):
-        LearnedKernel(3).plot()
-    with pytest.raises(ValueError, match="count is 1"):
-        LearnedKernel(3).fit([GOOD], [GOOD]).plot(count=1)

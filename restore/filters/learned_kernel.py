@@ -7,22 +7,16 @@
 array([[ 1., -1.]])
 """
 
-import os
 from collections.abc import Sequence
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
-from restore.figures import fit, sheet
 from restore.filters.base import check_number
-from restore.image import Picture, write
-from restore.levels import from_float, to_float
+from restore.levels import to_float
 
 STRIP = 64
 """Rows of a picture whose windows are held at a time."""
-
-SIDE = 112
-"""Largest side of a kernel in a figure."""
 
 
 class LearnedKernel:
@@ -91,31 +85,6 @@ class LearnedKernel:
         self.history, self.losses = np.reshape(kernels, (-1, *self.kernel.shape)), np.array(losses)
         self.kernel = self.history[-1]
         return self
-
-    def plot(self, path: str | os.PathLike[str] | None = None, *, count: int = 8) -> np.ndarray:
-        """Draw the kernel as it converges: mid-grey is 0, black and white are the largest weight; below, the root of the loss.
-
-        Args:
-            path: File that the figure is written to.
-            count: Kernels in the figure; their steps grow geometrically.
-
-        Returns:
-            The figure, (H, W, 3) uint8.
-
-        Raises:
-            ValueError: ``fit`` has not been called, or ``count`` is below 2.
-        """
-        check_number("count", count, low=2, inclusive=True)
-        if len(self.history) < 2:
-            raise ValueError("the kernel has no history; expected a call of fit first")
-        steps = np.unique(np.geomspace(1, len(self.history), int(count)).round().astype(int)) - 1
-        largest = np.abs(self.history[steps]).max() or 1.0
-        grey = from_float(0.5 + self.history[steps] / (2 * largest), np.uint8)
-        captions = [f"step {step}: {self.losses[step] ** 0.5:.2g}" for step in steps]
-        figure = sheet([fit(np.repeat(kernel[..., None], 3, 2), SIDE) for kernel in grey], captions)
-        if path is not None:
-            write(Picture.from_array(figure), path)
-        return figure
 
     def _moments(self, inputs: Sequence[np.ndarray], targets: Sequence[np.ndarray]) -> tuple[np.ndarray, np.ndarray, float]:
         """Mean products of a window's pixels, (hw, hw), of them and the target, (hw,), and of the target with itself."""
