@@ -36,7 +36,7 @@ _HOMES = {
 }
 """Public name -> module and name there; imported at the first use (PEP 562), so that ``import restore`` is light."""
 
-_MODULES = ("backbones", "degrade", "explain", "figures", "heads", "image", "masks", "metrics", "networks", "weights")
+_MODULES = ("backbones", "compress", "degrade", "explain", "figures", "heads", "image", "masks", "metrics", "networks", "weights")
 """Modules that need no ``import`` of their own."""
 
 __all__ = [

@@ -1,6 +1,9 @@
-"""The wheel: what is in it, and that it finds its weights."""
+"""The wheel: what is in it, and that it finds its weights; what the documents name is there."""
 
+import functools
+import importlib.util
 import os
+import re
 import subprocess
 import sys
 import zipfile
@@ -10,6 +13,14 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent
+NAMED = sorted(
+    {
+        (document.name, *found)
+        for document in (ROOT / "README.md", *(ROOT / "docs").glob("*.md"), *(ROOT / "weights").glob("*.md"))
+        for found in re.findall(r"\brestore((?:\.[A-Za-z_]\w*)+)(\(?)", document.read_text("utf-8"))
+    }
+)
+"""What the documents name of the package: document, chain of attributes, and a bracket where it is called."""
 
 
 @pytest.fixture(scope="module")
@@ -78,3 +89,17 @@ def test_modules_need_no_import_of_their_own() -> None:
     assert set(restore._MODULES) <= set(dir(restore))
     with pytest.raises(AttributeError, match="module 'restore' has no attribute 'nothing'"):
         restore.nothing  # noqa: B018
+
+
+@pytest.mark.parametrize(("document", "chain", "call"), NAMED)
+def test_what_the_documents_name_is_there(document: str, chain: str, call: str) -> None:
+    """What is called needs no import but that of the package, whatever the tests before have imported."""
+    import restore
+
+    first, *rest = chain[1:].split(".")
+    assert first in {*restore._HOMES, *restore._MODULES} or (not call and importlib.util.find_spec(f"restore.{first}"))
+
+    def step(found: object, name: str) -> object:
+        return getattr(found, name) if hasattr(found, name) else importlib.import_module(f"{found.__name__}.{name}")
+
+    functools.reduce(step, rest, getattr(restore, first) if first in restore._HOMES else importlib.import_module(f"restore.{first}"))
