@@ -12,6 +12,7 @@ import numpy as np
 import torch
 import typer
 from PIL import Image
+from scores import writable
 from skimage import data
 
 from restore import Restorer, figures, metrics, psf
@@ -42,7 +43,7 @@ def example(name: str, kernel: Array) -> tuple[Array, Array]:
     return clean[RIM:-RIM, RIM:-RIM], seen[RIM:-RIM, RIM:-RIM]
 
 
-def main(out: Annotated[Path, typer.Argument(help="Where the picture goes.")] = PICTURE) -> None:
+def main(out: Annotated[Path, typer.Argument(callback=writable, help="Where the picture goes.")] = PICTURE) -> None:
     """Draw what is undone well, and what is not."""
     torch.set_num_threads(1)
     restorer, shown, captions = Restorer(device="cpu"), [], []

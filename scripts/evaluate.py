@@ -124,7 +124,9 @@ def inpaint(
     sets: Annotated[
         str, typer.Option("--masks", help="Sets of masks, separated by commas; 0-1, 1-5, 5-10, 10-20, 20-40: per cent of the picture.")
     ] = "thin,medium,large",
-    sheet: Annotated[Path | None, typer.Option(help="PNG for the ten best and ten worst fills of the last weight or method.")] = None,
+    sheet: Annotated[
+        Path | None, typer.Option(callback=writable, help="PNG for the ten best and ten worst fills of the last weight or method.")
+    ] = None,
     texture: Annotated[bool, typer.Option("--texture/--no-texture", help="Whether networks copy texture into wide holes.")] = True,
     grain: Annotated[bool, typer.Option("--grain/--no-grain", help="Whether what networks fill gets the picture's grain.")] = True,
     by: Annotated[str, typer.Option(help="Score that ranks them: psnr, that of the hole, or lpips, that of the picture.")] = "psnr",

@@ -16,6 +16,7 @@ import numpy as np
 import torch
 import typer
 from PIL import Image
+from scores import writable
 from skimage import data
 
 from restore import Restorer, figures, masks, weights
@@ -69,7 +70,7 @@ def marked(picture: Array, mask: Array) -> Array:
 
 def write_sheet(path: Path, fills: Sequence[Fill], columns: Sequence[str], by: str) -> None:
     """Write ``sheet`` of the fills, ranked by a score that is the better the higher ("psnr") or the lower ("lpips")."""
-    Image.fromarray(sheet(sorted(fills, key=lambda fill: fill.score, reverse=by == "psnr"), columns)).save(path)
+    Image.fromarray(sheet(sorted(fills, key=lambda fill: fill.score, reverse=by == "psnr"), columns)).save(path, "PNG")
 
 
 def sheet(ranked: Sequence[Fill], columns: Sequence[str], count: int = 10) -> Array:
@@ -103,7 +104,7 @@ def example(name: str, corner: tuple[int, int], hole: tuple[int, int, int, int] 
 
 
 def main(
-    out: Annotated[Path, typer.Argument(help="Where the picture goes.")] = PICTURE,
+    out: Annotated[Path, typer.Argument(callback=writable, help="Where the picture goes.")] = PICTURE,
     weight: Annotated[str, typer.Option(help="Shipped weight, or training run.")] = "inpaint",
 ) -> None:
     """Draw what is filled well, and what is not."""

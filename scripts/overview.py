@@ -11,6 +11,7 @@ import numpy as np
 import torch
 import typer
 from gallery import saved
+from scores import writable
 from sheet import write
 from skimage import data
 
@@ -96,7 +97,7 @@ def draw(restorer: Restorer) -> np.ndarray:
     return figures.sheet([pair[row] for row in (0, 1) for pair in pairs], [*COLUMNS, *["restored"] * len(pairs)], columns=len(pairs))
 
 
-def main(out: Annotated[Path, typer.Argument(help="Where the picture goes.")] = PICTURE) -> None:
+def main(out: Annotated[Path, typer.Argument(callback=writable, help="Where the picture goes.")] = PICTURE) -> None:
     """Draw the sheet, as good as its size allows."""
     write(draw(Restorer(device="cpu")), out, LIMIT)
 

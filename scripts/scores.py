@@ -102,9 +102,11 @@ def save(folder: Path | None, name: str, picture: Array) -> None:
 
 
 def writable(path: Path | None) -> Path | None:
-    """Give the file for the numbers back, before anything is measured, if its folder is there."""
+    """Give the file for a result back, before anything is measured or drawn, if its folder is there and it is none itself."""
     if path and not path.parent.is_dir():
         raise typer.BadParameter(f"{path.parent} is no folder")
+    if path and path.is_dir():
+        raise typer.BadParameter(f"{path} is a folder; expected a file")
     return path
 
 

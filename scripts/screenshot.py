@@ -109,6 +109,8 @@ def main() -> None:
     parser.add_argument("--method", help="method of inpainting, as the page calls it")
     parser.add_argument("--photo", type=Path, help="another photograph, 512 x 512, for --all")
     options = parser.parse_args()
+    if options.out and not options.out.parent.is_dir():
+        parser.error(f"{options.out.parent} is no folder")
     from playwright.sync_api import sync_playwright
 
     os.environ["no_proxy"] = "127.0.0.1,localhost"

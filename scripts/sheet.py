@@ -10,6 +10,7 @@ import numpy as np
 import torch
 import typer
 from PIL import Image, ImageDraw, ImageFont
+from scores import writable
 from skimage import data, transform
 
 from restore import figures, masks
@@ -102,7 +103,7 @@ def write(picture: np.ndarray, out: Path, limit: int) -> None:
     typer.echo(f"{out.name}: {sheet.width}x{sheet.height}, {out.stat().st_size} bytes, quality {quality}")
 
 
-def main(out: Annotated[Path, typer.Argument(help="Where the picture goes.")] = PICTURE) -> None:
+def main(out: Annotated[Path, typer.Argument(callback=writable, help="Where the picture goes.")] = PICTURE) -> None:
     """Draw the sheet, as good as its size allows."""
     torch.set_num_threads(1)
     write(draw(), out, LIMIT)

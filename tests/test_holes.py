@@ -2,11 +2,13 @@
 
 import importlib.util
 import json
+import re
 from pathlib import Path
 
 import numpy as np
 import pytest
 import skimage
+import typer
 from PIL import Image
 from typer.testing import CliRunner
 
@@ -104,3 +106,20 @@ def test_a_wrong_rank_is_refused(evaluate):
     result, _ = evaluate("--method", "ns", "--by", "ssim")
     assert result.exit_code == 2
     assert "'ssim' is unknown, expected some of psnr, lpips" in " ".join(result.stderr.replace("│", " ").split())
+
+
+@pytest.mark.parametrize("place", ["nowhere/sheet.png", "pictures"])
+def test_a_sheet_that_cannot_be_written_is_refused_before_anything_is_measured(place, evaluate, tmp_path):
+    result, _ = evaluate("--method", "telea", "--sheet", str(tmp_path / place))
+    assert result.exit_code == 2
+    assert re.search("is (no|a) folder", " ".join(result.stderr.replace("│", " ").split()))
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("name", ["blurs", "holes", "overview", "sheet"])
+def test_a_picture_that_cannot_be_written_is_refused_before_it_is_drawn(name, tmp_path):
+    app = typer.Typer()
+    app.command()(load(name).main)
+    result = CliRunner().invoke(app, [str(tmp_path / "nowhere" / "a.jpg")])
+    assert result.exit_code == 2
+    assert "is no folder" in " ".join(result.stderr.replace("│", " ").split())
