@@ -15,8 +15,9 @@ import os
 import re
 import shlex
 import subprocess
+import tempfile
 from collections import Counter
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -90,18 +91,15 @@ def publish(
     if isinstance(network, Backbone):
         labelled = data.read_labelled(source, "train", size=config["crop"], channels=len(network.mean))
     described = describe_labelled(labelled, source) if labelled else describe_data(source, config)
-    out.mkdir(parents=True, exist_ok=True)  # from here on files change: all that may be wrong with a call was read before
-    path = out / f"{name}.safetensors"
-    engine.export(path, network)
-    content = path.read_bytes()
+    path, manifest = out / f"{name}.safetensors", out / "weights.toml"
     entry = weights.Entry(
         name=name,
         network=config["network"],
         options=config["options"],
         task=task,
         file=path.name,
-        sha256=hashlib.sha256(content).hexdigest(),
-        bytes=len(content),
+        sha256="not known yet",
+        bytes=0,
         licence=licence,
         recipe=recipe,
         commit=commit(),
@@ -110,8 +108,12 @@ def publish(
         classes=labelled.names if labelled else (),
         summary=summary,
     )
-    manifest = out / "weights.toml"
     known = weights.entries(out) if manifest.exists() else {}
+    render({**known, name: entry})
+    out.mkdir(parents=True, exist_ok=True)  # from here on files change: all that may be wrong with a call was read before
+    engine.export(path, network)
+    content = path.read_bytes()
+    entry = replace(entry, sha256=hashlib.sha256(content).hexdigest(), bytes=len(content))
     with replacing(manifest) as file:
         file.write(render({**known, name: entry}).encode("utf-8"))
     write_card(entry, out, "\n\n".join(filter(None, [described, origin])))
@@ -165,18 +167,36 @@ def commit() -> str:
 
 
 def render(entries: dict[str, weights.Entry]) -> str:
-    """The manifest as TOML; a JSON string, number or array is a TOML one."""
+    """The manifest as TOML, which was read back.
+
+    Raises:
+        BadParameter: It would not be read as these entries.
+    """
     lines = [f"version = {weights.VERSION}"]
     for name, entry in entries.items():
         lines += ["", f"[{name}]"]
         for key, value in asdict(entry).items():
             if key == "options":
-                lines.append("options = { " + ", ".join(f"{k} = {json.dumps(v)}" for k, v in value.items()) + " }")
+                lines.append("options = { " + ", ".join(f"{k} = {quoted(v)}" for k, v in value.items()) + " }")
             elif key not in ("name", "scores") and value not in ((), ""):
-                lines.append(f"{key} = {json.dumps(value)}")
+                lines.append(f"{key} = {quoted(value)}")
         if entry.scores:
-            lines += ["", f"[{name}.scores]", *(f"{json.dumps(key)} = {value}" for key, value in entry.scores.items())]
-    return "\n".join(lines) + "\n"
+            lines += ["", f"[{name}.scores]", *(f"{quoted(key)} = {value}" for key, value in entry.scores.items())]
+    text = "\n".join(lines) + "\n"
+    with tempfile.TemporaryDirectory() as folder:
+        try:
+            (Path(folder) / "weights.toml").write_text(text, "utf-8")
+            if (read := list(weights.entries(Path(folder)))) != list(entries):
+                raise ValueError(f"it would hold {', '.join(read)}; expected {', '.join(entries)}")
+        except (weights.WeightsError, ValueError) as error:
+            why = str(error).replace(f"{folder}{os.sep}", "")
+            raise typer.BadParameter(f"nothing could read the manifest any more: {why}") from error
+    return text
+
+
+def quoted(value: Any) -> str:
+    """A JSON string, number or array, which is a TOML one where DEL is escaped, and where what is beyond 16 bits is not."""
+    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
 
 
 def write_card(entry: weights.Entry, out: Path, described: str = "") -> None:

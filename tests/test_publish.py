@@ -64,6 +64,25 @@ def test_a_wrong_call_leaves_what_is_published(published, wrong, tmp_path):
     assert {path.name: path.read_bytes() for path in place.iterdir()} == before
 
 
+@pytest.mark.parametrize("wrong", [{"name": "a b"}, {"name": "a.b"}, {"name": "'a'"}, {"licence": ""}, {"summary": "broken \udc80"}])
+def test_a_manifest_that_nothing_could_read_leaves_what_is_published(published, wrong, tmp_path):
+    place = shutil.copytree(published / "weights", tmp_path / "weights")
+    before = {path.name: path.read_bytes() for path in place.iterdir()}
+    publish = runpy.run_path(str(SCRIPT))["publish"]
+    settings = {"name": "first", "recipe": "denoise", "source": published / "photographs", "trained": "anew", "out": place, **wrong}
+    with pytest.raises(typer.BadParameter, match="nothing could read the manifest any more: "):
+        publish(published / "run", **settings)
+    assert {path.name: path.read_bytes() for path in place.iterdir()} == before
+
+
+def test_any_character_is_read_back(published, tmp_path):
+    entry = next(iter(weights.entries(published / "weights").values()))
+    said = "".join(map(chr, [*range(1, 160), 0x2028, 0xFEFF, 0x1F600, 0x10FFFF]))
+    entry = dataclasses.replace(entry, summary=said, scores={said: 1e-30})
+    (tmp_path / "weights.toml").write_text(runpy.run_path(str(SCRIPT))["render"]({entry.name: entry}), "utf-8", newline="\n")
+    assert weights.entries(tmp_path) == {entry.name: entry}
+
+
 def test_published_weights_load_and_equal_the_run(published):
     entries = weights.entries(published / "weights")
     assert list(entries) == ["first", "second"]
