@@ -1,5 +1,6 @@
 """EXIF, orientation, ICC, XMP, IPTC, resolution, JPEG coding: kept, turned once, and never stale. Oracles: Pillow and its EXIF parser."""
 
+import dataclasses
 import io
 import struct
 import warnings
@@ -11,6 +12,7 @@ import numpy as np
 import pytest
 from PIL import ExifTags, Image, ImageCms, ImageOps, IptcImagePlugin
 from PIL.JpegImagePlugin import get_sampling
+from PIL.TiffImagePlugin import IFDRational
 
 from restore.estimate import quality_of_tables
 from restore.image import FORMATS, ImageWarning, JpegCoding, Picture, read, write
@@ -146,6 +148,39 @@ def test_resolution_stays(name: str) -> None:
 @pytest.mark.parametrize("name", ["WEBP", "AVIF"])
 def test_resolution_travels_in_exif_where_the_format_has_no_place(name: str) -> None:
     assert read(rewritten(saved("PNG", dpi=(150, 75)), name)).dpi == pytest.approx((150, 75), rel=1e-4)
+
+
+@pytest.mark.parametrize("name", FORMATS)
+@pytest.mark.parametrize(
+    ("value", "noted"),
+    [(0.0, False), (-72.0, True), (np.nan, True), (np.inf, True), (1.1e10, True), (5.4e7, False), (123456.789, False), (1e-9, False)],
+)
+@pytest.mark.parametrize("channels", [3, 4])
+def test_any_resolution_can_be_written(value: float, noted: bool, name: str, channels: int) -> None:
+    picture = Picture.from_array(np.zeros((2, 3, channels if FORMATS[name].alpha else 3), np.uint8))
+    draft = io.BytesIO()
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        write(dataclasses.replace(picture, dpi=(value, 300.0)), draft, format=name)
+    assert ["are no resolution: left out" in str(warning.message) for warning in caught] == [True] * noted
+    found = read(draft.getvalue()).dpi
+    assert found is None if noted or value < 1 else name == "JPEG" or found == pytest.approx((value, 300), rel=1e-3)
+
+
+@pytest.mark.parametrize("name", WITH_EXIF)
+@pytest.mark.parametrize(("dots", "noted"), [((2**32 - 1, 1), True), ((0, 0), False), ((0, 1), False), ((1, 0), False)])
+def test_resolutions_of_exif_that_are_none(dots: tuple[int, int], noted: bool, name: str, tmp_path: Path) -> None:
+    block = Image.Exif()
+    block[0x011A] = block[0x011B] = IFDRational(*dots)
+    block[0x0128] = 3
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        picture = read(saved("JPEG", exif=block))
+        assert picture.dpi is None
+        assert ["1.09092e+10 x 1.09092e+10 dots per inch" in str(warning.message) for warning in caught] == [True] * noted
+        write(picture, tmp_path / "a", format=name)
+        assert len(caught) == noted
+    assert picture.exif is not None
 
 
 @pytest.mark.parametrize("name", ["PNG", "JPEG", "TIFF"])

@@ -16,7 +16,7 @@ import numpy as np
 from restore.image import jpeg, png, simple, tiff
 from restore.image.base import ImageError, ImageWarning, JpegCoding, Note, Picture, TiffCoding
 from restore.image.files import Source, Target, check_place, name_of, opened, reason_of, replacing
-from restore.image.settle import settle
+from restore.image.settle import possible, settle
 from restore.levels import from_float, full_scale, to_float, to_linear, to_srgb
 
 __all__ = [
@@ -288,6 +288,7 @@ def _fitted(picture: Picture, kind: str, note: Note) -> Picture:
         note(f"{kind} cannot hold {', '.join(lost)}: left out")
     if isinstance(picture.coding, TiffCoding) and picture.alpha is not None and kind != "TIFF":
         picture = _with_plain_alpha(picture, picture.coding, note)
+    picture = dataclasses.replace(picture, dpi=possible(picture.dpi, note))
     if picture.dtype not in form.dtypes:
         dtype = np.dtype(form.dtypes[-1])
         note(f"{kind} cannot hold {picture.dtype} samples: written as {dtype}" + (", clipped to 0 ... 1" * (picture.dtype == np.float32)))

@@ -6,6 +6,7 @@ import dataclasses
 import struct
 from collections.abc import Callable
 from dataclasses import dataclass
+from fractions import Fraction
 from typing import Any, BinaryIO, NamedTuple
 
 import numpy as np
@@ -303,6 +304,12 @@ def numbers(tag: Tag | None) -> list[float]:
         return []
     values = list(struct.unpack(f"<{len(tag.data) // struct.calcsize('<' + code)}{code}", tag.data))
     return [a / b if b else 0.0 for a, b in zip(values[::2], values[1::2], strict=False)] if tag.type == 5 else values
+
+
+def rational(value: float) -> Tag:
+    """Return a tag that says a number from 0 to 2**31, as nearly as a denominator of at most 10,000 and 32 bits can."""
+    ratio = Fraction(value).limit_denominator(min(10_000, int((2**32 - 1) // (value + 1))))
+    return Tag(5, struct.pack("<LL", ratio.numerator, ratio.denominator))
 
 
 def parse_directory(file: BinaryIO, start: int | None = None) -> Directory:

@@ -11,6 +11,8 @@ import numpy as np
 
 from restore.image.base import TALL, WIDE, Directory, ImageError, JpegCoding, Note, Picture, Tag, numbers, parse_directory
 
+FINEST = (2**31 - 1) * 0.0254
+"""Dots per inch that a file can say, at most: so many dots per metre has PNG room for."""
 _XMP_ORIENTATION = re.compile(rb"(tiff:Orientation(?:\s*=\s*[\"']|\s*>\s*))([1-8])")
 
 
@@ -23,7 +25,7 @@ def settle(picture: Picture, note: Note) -> Picture:
         said = _XMP_ORIENTATION.search(xmp)
         orientation = orientation or (int(said[2]) if said else 0)
         xmp = _XMP_ORIENTATION.sub(rb"\g<1>1", xmp)
-    dpi = picture.dpi or dpi
+    dpi = possible(picture.dpi, note) or possible(dpi, note)
     coding = picture.coding
     if orientation >= 5:
         dpi = dpi[::-1] if dpi else None
@@ -56,6 +58,15 @@ def turn(array: np.ndarray, orientation: int) -> np.ndarray:
     if orientation in (2, 3, 6, 7):
         array = array[:, ::-1]
     return np.ascontiguousarray(array)
+
+
+def possible(dpi: tuple[float, float] | None, note: Note) -> tuple[float, float] | None:
+    """Return a resolution that files can say, or None, with a note unless a 0 says that it is not known."""
+    if dpi is None or all(0 < dots <= FINEST for dots in dpi):
+        return dpi
+    if 0 not in dpi:
+        note(f"{dpi[0]:g} x {dpi[1]:g} dots per inch are no resolution: left out")
+    return None
 
 
 def split_resources(blocks: bytes) -> tuple[bytes | None, bytes | None]:
@@ -97,7 +108,7 @@ def _exif(exif: bytes | None, note: Note) -> tuple[bytes | None, int, tuple[floa
     _drop_thumbnail(block, first)
     x, y, unit = (numbers(first.tags.get(code)) for code in (282, 283, 296))
     inches = {2: 1.0, 3: 2.54}.get(int(unit[0]) if unit else 2)
-    dpi = (x[0] * inches, y[0] * inches) if x and y and inches and x[0] > 0 and y[0] > 0 else None
+    dpi = (x[0] * inches, y[0] * inches) if x and y and inches else None
     return bytes(block), orientation, dpi
 
 

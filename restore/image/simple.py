@@ -5,12 +5,11 @@ from __future__ import annotations
 import dataclasses
 import io
 import struct
-from fractions import Fraction
 from typing import Any, BinaryIO
 
 import numpy as np
 
-from restore.image.base import ImageError, Note, Picture, Tag, build_exif, check_size, parse_directory
+from restore.image.base import ImageError, Note, Picture, Tag, build_exif, check_size, parse_directory, rational
 
 
 def decode_webp(file: BinaryIO, max_pixels: int, note: Note) -> Picture:
@@ -120,18 +119,14 @@ def _metadata(picture: Picture, *, orientation: bool) -> dict[str, Any]:
     exif = picture.exif
     tags = {} if exif is None else parse_directory(io.BytesIO(exif)).tags
     if picture.dpi is not None and 282 not in tags:
-        x, y = (Fraction(dots).limit_denominator(10000) for dots in picture.dpi)
-        tags = {**tags, 282: _rational(x), 283: _rational(y), 296: Tag(3, b"\2\0")}
+        x, y = map(rational, picture.dpi)
+        tags = {**tags, 282: x, 283: y, 296: Tag(3, b"\2\0")}
         exif = build_exif(tags)
     if not orientation and 274 in tags:
         del tags[274]
         exif = build_exif(tags)
     options = {"exif": exif, "icc_profile": picture.icc, "xmp": picture.xmp}
     return {name: value for name, value in options.items() if value is not None}
-
-
-def _rational(value: Fraction) -> Tag:
-    return Tag(5, struct.pack("<LL", value.numerator, value.denominator))
 
 
 def _encode(picture: Picture, file: BinaryIO, name: str, options: dict[str, Any]) -> None:
@@ -145,7 +140,7 @@ def _encode(picture: Picture, file: BinaryIO, name: str, options: dict[str, Any]
 def encode_bmp(picture: Picture, file: BinaryIO, note: Note) -> None:
     """Write a BMP of 1, 8 (grey or palette), 24 or, with alpha, 32 bits."""
     indices = picture.indices()
-    options = {} if picture.dpi is None else {"dpi": picture.dpi}
+    options = {"dpi": picture.dpi or (0, 0)}  # without it Pillow says 96
     if picture.alpha is not None:
         _encode_bmp_alpha(picture, file)
     elif indices is not None and picture.palette is not None:

@@ -7,7 +7,6 @@ import logging
 import math
 import re
 import struct
-from fractions import Fraction
 from typing import Any, BinaryIO
 
 import numpy as np
@@ -25,6 +24,7 @@ from restore.image.base import (
     from_cmyk,
     numbers,
     parse_directory,
+    rational,
 )
 
 # Tags that say how the samples lie, not what the picture is: written anew each time.
@@ -244,7 +244,6 @@ def _tags(picture: Picture) -> dict[int, Tag]:
         known = [value * unit for code in (282, 283) for value in numbers(tags.get(code))[:1]]
         if len(known) < 2 or not np.allclose(known, picture.dpi, rtol=1e-3):
             for code, dots in zip((282, 283), picture.dpi, strict=True):
-                ratio = Fraction(dots).limit_denominator(10000)
-                tags[code] = Tag(5, struct.pack("<LL", ratio.numerator, ratio.denominator))
+                tags[code] = rational(dots)
             tags[296] = Tag(3, b"\2\0")
     return tags
