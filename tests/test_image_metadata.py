@@ -14,6 +14,7 @@ from PIL import ExifTags, Image, ImageCms, ImageOps, IptcImagePlugin
 from PIL.JpegImagePlugin import get_sampling
 from PIL.TiffImagePlugin import IFDRational
 
+from restore import masks
 from restore.estimate import quality_of_tables
 from restore.image import FORMATS, ImageWarning, JpegCoding, Picture, read, write
 
@@ -225,6 +226,78 @@ def test_png_chunks_stay() -> None:
     notes.add(b"abCD", b"signs the pixels")
     with pytest.warns(ImageWarning, match="'abCD' describes the old pixels"):
         assert b"signs" not in rewritten(saved("PNG", pnginfo=notes), "PNG")
+
+
+def coded(depth: int, colour: int, rows: np.ndarray, *chunks: tuple[bytes, bytes]) -> bytes:
+    """A PNG of this depth and colour type, of packed rows (H, bytes) uint8."""
+    height, width = len(rows), rows.shape[1] * 8 // depth // {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}[colour]
+    head = (b"IHDR", struct.pack(">LLBB3x", width, height, depth, colour))
+    samples = (b"IDAT", zlib.compress(np.pad(rows, ((0, 0), (1, 0))).tobytes()))
+    packed = [
+        struct.pack(">L", len(data)) + kind + data + struct.pack(">L", zlib.crc32(kind + data)) for kind, data in (head, *chunks, samples)
+    ]
+    return b"\x89PNG\r\n\x1a\n" + b"".join(packed) + b"\0\0\0\0IEND\xaeB`\x82"
+
+
+def chunks(data: bytes) -> dict[bytes, bytes]:
+    found, at = {}, 8
+    while at < len(data):
+        length, kind = struct.unpack_from(">L4s", data, at)
+        found[kind], at = data[at + 8 : at + 8 + length], at + 12 + length
+    return found
+
+
+COLOURS = bytes(range(48))
+
+
+@pytest.mark.parametrize(
+    ("depth", "colour", "clear", "bits", "behind", "stays"),
+    [
+        (8, 2, b"", bytes([5, 6, 5]), bytes([0, 9] * 3), True),
+        (16, 2, b"", bytes([12, 12, 12]), bytes([7, 9] * 3), True),
+        (8, 0, b"", bytes([6]), bytes([0, 9]), True),
+        (8, 6, b"", bytes([5, 6, 5, 8]), bytes([0, 9] * 3), True),
+        (1, 0, b"", bytes([1]), bytes([0, 1]), True),  # until it is no longer black and white
+        (4, 0, b"", bytes([3]), bytes([0, 9]), False),
+        (8, 3, b"", bytes([5, 6, 5]), bytes([9]), True),
+        (8, 3, bytes([0, 9]), bytes([5, 6, 5]), bytes([9]), True),
+        (4, 3, b"", bytes([5, 6, 5]), bytes([9]), True),
+        (8, 2, bytes([0, 9] * 3), bytes([5, 6, 5]), bytes([0, 9] * 3), False),
+        (8, 0, bytes([0, 9]), bytes([6]), bytes([0, 9]), False),
+    ],
+)
+@pytest.mark.parametrize("touched", [False, True])
+def test_png_chunks_of_samples_stay_while_those_do(
+    depth: int, colour: int, clear: bytes, bits: bytes, behind: bytes, stays: bool, touched: bool, capfd: pytest.CaptureFixture[str]
+) -> None:
+    rows = (np.arange(96) % (16 if colour == 3 else 256)).astype(np.uint8).reshape(4, 24)
+    palette = [(b"PLTE", COLOURS)] if colour == 3 else []
+    later = [*palette, *([(b"tRNS", clear)] if clear else []), (b"bKGD", behind)]
+    data = coded(depth, colour, rows, (b"sBIT", bits), *later)
+    picture = read(data)
+    draft = io.BytesIO()
+    write(picture.replace(pixels=np.full_like(picture.pixels, 77)) if touched else picture, draft, format="PNG")
+    stays = stays and not (touched and (depth == 1 or colour == 3))  # those get 8 bits, or three samples
+    found = chunks(draft.getvalue())
+    assert (found.get(b"sBIT"), found.get(b"bKGD")) == ((bits, behind) if stays else (None, None))
+    assert (found[b"IHDR"][9] == colour and (found[b"IHDR"][8] == depth or colour == 3)) is stays  # indices need no 8 bits
+    import imagecodecs
+
+    imagecodecs.png_decode(draft.getvalue())
+    assert "sBIT" not in capfd.readouterr().err
+
+
+def test_a_layer_of_a_png_has_no_chunks_of_three_samples() -> None:
+    data = coded(8, 2, np.zeros((4, 24), np.uint8), (b"sBIT", bytes([5, 6, 5])))
+    draft = io.BytesIO()
+    write(masks.layer(read(data), np.eye(4, 8)), draft, format="PNG")
+    assert b"sBIT" not in chunks(draft.getvalue())
+
+
+def test_the_histogram_of_a_palette_counts_the_old_pixels() -> None:
+    data = coded(8, 3, np.zeros((4, 24), np.uint8), (b"PLTE", COLOURS), (b"hIST", bytes(32)))
+    with pytest.warns(ImageWarning, match="'hIST' describes the old pixels"):
+        assert read(data).chunks == ()
 
 
 def test_profiles_of_imagemagick_in_png_are_understood() -> None:

@@ -43,6 +43,14 @@ class JpegCoding:
 
 
 @dataclass(frozen=True)
+class PngCoding:
+    """What the samples of a PNG are: bits (8 of palettes, whatever their indices have), and the colour type of its header."""
+
+    depth: int
+    colour: int
+
+
+@dataclass(frozen=True)
 class TiffCoding:
     """How the samples lie in a TIFF, in the numbers of the TIFF 6.0 tags; `extra` is the kind of the extra sample (0, 1 or 2)."""
 
@@ -91,7 +99,7 @@ class Picture:
     palette: np.ndarray | None = None
     bits: int | None = None
     lossless: bool | None = None
-    coding: JpegCoding | TiffCoding | None = None
+    coding: JpegCoding | PngCoding | TiffCoding | None = None
     chunks: tuple[tuple[bytes, bytes], ...] = ()
 
     def __post_init__(self) -> None:

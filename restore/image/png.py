@@ -9,12 +9,13 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
-from restore.image.base import ImageError, Note, Picture, check_size
+from restore.image.base import ImageError, Note, Picture, PngCoding, check_size
 
 _MAGIC = b"\x89PNG\r\n\x1a\n"
 _COLOUR = (b"cHRM", b"gAMA", b"iCCP", b"sBIT", b"sRGB", b"cICP", b"mDCV", b"cLLI")  # these stand before the palette
 _TEXT = (b"tEXt", b"zTXt", b"iTXt")
-_KEPT = (*_COLOUR, *_TEXT, b"bKGD", b"hIST", b"sPLT", b"tIME", b"pHYs")
+_KEPT = (*_COLOUR, *_TEXT, b"bKGD", b"sPLT", b"tIME", b"pHYs")
+_OF_SAMPLES = (b"sBIT", b"bKGD")  # these say something in samples of the file's own kind
 _LARGEST = 16 << 20  # bytes that one compressed chunk may expand to
 _XMP = b"XML:com.adobe.xmp"
 
@@ -43,7 +44,8 @@ def decode(file: BinaryIO, max_pixels: int, note: Note) -> Picture:
     if colour == 3 and b"PLTE" in found:
         fields["palette"] = _palette(found[b"PLTE"], found.get(b"tRNS") if picture.alpha is not None else None)
     bits = 1 if depth == 1 and colour == 0 else None
-    return Picture(pixels=picture.pixels, alpha=picture.alpha, format="PNG", bits=bits, lossless=True, **fields)
+    fields |= {"bits": bits, "coding": _coding(depth, colour)}
+    return Picture(pixels=picture.pixels, alpha=picture.alpha, format="PNG", lossless=True, **fields)
 
 
 def _chunks(data: bytes) -> tuple[list[tuple[bytes, bytes]], bytes]:
@@ -62,6 +64,10 @@ def _chunks(data: bytes) -> tuple[list[tuple[bytes, bytes]], bytes]:
             return chunks, b"".join(core)
         at = end
     raise ImageError("truncated PNG: the file ends before its end mark")
+
+
+def _coding(depth: int, colour: int) -> PngCoding:
+    return PngCoding(8 if colour == 3 else depth, colour)
 
 
 def _metadata(chunks: list[tuple[bytes, bytes]], note: Note) -> dict[str, Any]:
@@ -146,7 +152,7 @@ def encode(picture: Picture, file: BinaryIO, note: Note) -> None:
         array = picture.to_array()
         room = array.nbytes + array.nbytes // 256 + len(array) + 4096  # rows that do not shrink, each behind a byte that names its filter
         data = memoryview(imagecodecs.png_encode(array, level=2, out=room))
-    before, behind = _metadata_chunks(picture)
+    before, behind = _metadata_chunks(picture, _coding(data[24], data[25]))
     at = bytes(data[: 1 << 16]).index(b"IDAT") - 4
     file.write(data[:33])
     file.write(before)
@@ -155,12 +161,12 @@ def encode(picture: Picture, file: BinaryIO, note: Note) -> None:
     file.write(data[at:])
 
 
-def _metadata_chunks(picture: Picture) -> tuple[bytes, bytes]:
+def _metadata_chunks(picture: Picture, coding: PngCoding) -> tuple[bytes, bytes]:
     """Return the chunks that stand right behind the header, and those that stand before the pixel data."""
     chunks = []
     if picture.icc is not None:
         chunks.append((b"iCCP", b"icc\0\0" + zlib.compress(picture.icc)))
-    chunks += [(kind, data) for kind, data in picture.chunks if picture.palette is None or kind not in (b"bKGD", b"hIST")]
+    chunks += [(kind, data) for kind, data in picture.chunks if kind not in _OF_SAMPLES or picture.coding == coding]
     if picture.dpi is not None:
         chunks.append((b"pHYs", struct.pack(">LLB", *(round(dots / 0.0254) for dots in picture.dpi), 1)))
     if picture.exif is not None:
