@@ -163,6 +163,28 @@ def test_warnings_reach_the_page(page_module, tmp_path: Path, monkeypatch: pytes
     assert "CMYK" in said[0]
 
 
+@pytest.mark.parametrize("place", ["up/01ab", "my uploads/01ab"])
+def test_what_writing_says_names_no_folder_of_the_server(
+    place: str, page_module, tabs, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / place / "old scan.tif"
+    path.parent.mkdir(parents=True)
+    monkeypatch.setenv("GRADIO_TEMP_DIR", str(path.parents[1]))
+    Image.fromarray(data.astronaut()[:60, :80]).save(path, compression="jpeg")
+    said: list[str] = []
+    monkeypatch.setattr(page_module.gr, "Warning", said.append)
+    fill(tabs, base.open_work(path), colour="#000000")
+    assert said == ["old scan-restored.tif: its lossy compression inside TIFF became deflate, which keeps the pixels exactly"]
+    weight = weights.folder() / "weights.toml"
+
+    def refuse(work: base.Work, move: object) -> base.Work:
+        raise weights.WeightsError(f"{weight} is not a TOML file; it is {path.parent / 'tmp0_x1' / 'a b.png'}")
+
+    with pytest.raises(tabs.base.gr.Error) as caught:
+        tabs.base.carry_out(base.open_work(path), refuse, lambda fraction, desc: None, "Repairing")
+    assert caught.value.message == "weights.toml is not a TOML file; it is a b.png"
+
+
 def test_a_photograph_that_was_put_away_is_one_line(page_module, tabs) -> None:
     for call in (
         lambda: page_module.go_on(None),

@@ -5,6 +5,8 @@ telephone), and what comes back from the browser is a mask.
 """
 
 import io
+import os
+import re
 import shutil
 import tempfile
 import threading
@@ -16,7 +18,7 @@ import cv2
 import numpy as np
 from PIL import Image, ImageCms
 
-from restore import masks
+from restore import masks, weights
 from restore.image import FORMATS, Picture, from_float, read, to_float, to_srgb, write
 
 PROXY_SIDE = 1600
@@ -147,6 +149,19 @@ def painted(layers: Sequence[np.ndarray], shape: tuple[int, int]) -> np.ndarray:
         if alpha.any():
             mask |= cv2.resize(alpha, shape[::-1], interpolation=cv2.INTER_NEAREST_EXACT) > 0
     return mask
+
+
+def without_folders(text: str) -> str:
+    """Call the files of the server in a message by their names: those of the uploads, temporary ones, and those of the package.
+
+    >>> without_folders(f"{tempfile.gettempdir()}/up/01ab/my scan.tif: not 3 / 4 of a picture")
+    'my scan.tif: not 3 / 4 of a picture'
+    """
+    places = (os.environ.get("GRADIO_TEMP_DIR") or tempfile.gettempdir(), tempfile.gettempdir(), Path(weights.__file__).parents[1])
+    roots = {call(place) for place in places for call in (os.path.abspath, os.path.realpath)}
+    for root in sorted(roots, key=len, reverse=True):
+        text = re.sub(re.escape(root) + r"[/\\](?:[^/\\\s]+[/\\])*", "", text)
+    return text
 
 
 def go_on(work: Work) -> Work:

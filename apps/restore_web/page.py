@@ -20,7 +20,7 @@ LARGEST_FILE = "1gb"
 def open_photo(path: str | None, work: Work | None) -> tuple[Any, ...]:
     """Open an upload, or start over from it."""
     base.forget(work)
-    with told([path]):
+    with told():
         if path is None:
             raise ValueError("No photograph was chosen.")
         return show_opened(base.open_work(path))

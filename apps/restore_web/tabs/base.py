@@ -4,7 +4,6 @@ import html
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import gradio as gr
@@ -42,14 +41,11 @@ class Step(NamedTuple):
 
 
 @contextmanager
-def told(paths: Sequence[str | None] = ()) -> Iterator[None]:
-    """Show what the library warns of, and what it refuses, as one line on the page; `paths` are called by their names in it."""
+def told() -> Iterator[None]:
+    """Show what the library warns of, and what it refuses, as one line on the page, which calls files by their names."""
 
     def plain(message: object) -> str:
-        text = str(message)
-        for path in filter(None, paths):
-            text = text.replace(path, Path(path).name)
-        return html.escape(text)
+        return html.escape(base.without_folders(str(message)))
 
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", ImageWarning)
@@ -72,9 +68,7 @@ def held(work: Work | None) -> Work:
     return work
 
 
-def carry_out(
-    work: Work | None, take: Callable[[Work, Progress], Work], progress: gr.Progress, words: str, paths: Sequence[str | None] = ()
-) -> tuple[Any, ...]:
+def carry_out(work: Work | None, take: Callable[[Work, Progress], Work], progress: gr.Progress, words: str) -> tuple[Any, ...]:
     """Take a step, with the page's bar for its progress, until it is done or somebody presses Stop.
 
     Args:
@@ -82,9 +76,8 @@ def carry_out(
         take: The step: gives the photograph with a result.
         progress: The page's bar.
         words: What stands beside it.
-        paths: Files that are called by their names in messages.
     """
-    with told(paths):
+    with told():
         photo = held(work)
 
         def move(fraction: float) -> None:

@@ -68,7 +68,7 @@ def remove_damage(
     def take(photo: Work, move: Progress) -> Work:
         return steps.remove_damage(photo, marked(photo, marks), how, restorer=steps.restorer(), progress=move)
 
-    return carry_out(work, take, progress, "Repairing", [marks.get("file")])
+    return carry_out(work, take, progress, "Repairing")
 
 
 def marked(photo: Work, marks: dict[str, Any]) -> np.ndarray:

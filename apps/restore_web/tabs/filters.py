@@ -55,7 +55,7 @@ def filter_all(work: Work | None, name: str, values: dict[str, Any], progress: g
     def filter_photo(photo: Work, move: Callable[[float], None]) -> Work:
         return steps.filter_all(photo, row, options, restorer=steps.restorer(), progress=move)
 
-    return carry_out(work, filter_photo, progress, "Filtering", [values["patch"]])
+    return carry_out(work, filter_photo, progress, "Filtering")
 
 
 def option_inputs(row: Row) -> dict[str, Component]:
