@@ -14,8 +14,8 @@ from samples import hole, jpeg
 from scipy import ndimage
 from skimage import data
 
-from restore import psf, weights
-from restore.image import Picture, read
+from restore import image, psf, weights
+from restore.image import ImageError, ImageWarning, Picture, read
 from restore.restorer import Restorer
 from restore.tasks import TASKS
 from restore.tasks.denoise import NOISES
@@ -250,6 +250,36 @@ def test_a_repair_comes_with_its_mask_and_as_a_layer(grow: int, feather: int, ph
     layer, original = read(work.layer), read(photo)
     np.testing.assert_array_equal(layer.alpha, covered * np.uint16(65535))
     np.testing.assert_array_equal(np.where(covered[..., None], layer.pixels, original.pixels), read(work.file).pixels)
+
+
+@pytest.mark.parametrize("kind", ["mask", "layer"])
+def test_a_result_is_there_without_what_cannot_be_saved_beside_it(kind: str, photo: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def write(picture: Picture, path: Path) -> None:
+        if kind in path.name:
+            raise ImageError(f"{path}: no space left on device")
+        image.write(picture, path)
+
+    monkeypatch.setattr(base, "write", write)
+    with pytest.warns(ImageWarning, match=f"The result is saved, the {kind} is not: .*cat-{kind}.png: no space left on device"):
+        work = base.finished(base.open_work(photo), read(photo), "Done.", mask=hole((300, 451)))
+    assert work.file.is_file()
+    assert [work.mask is None, work.layer is None] == [kind == "mask", kind == "layer"]
+    assert len(list(work.file.parent.iterdir())) == 2
+
+
+@pytest.mark.parametrize("error", [ImageError("no space left on device"), KeyboardInterrupt()])
+def test_a_result_that_cannot_be_saved_leaves_nothing_behind(error: BaseException, photo: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    work = base.finished(base.open_work(photo), read(photo), "Done.")
+
+    def write(picture: Picture, path: Path) -> None:
+        path.write_bytes(b"half")
+        raise error
+
+    monkeypatch.setattr(base, "write", write)
+    with pytest.raises(type(error)):
+        base.finished(work, read(photo), "Done.", mask=hole((300, 451)))
+    assert sorted(photo.parent.iterdir()) == sorted([photo, work.file.parent])
+    assert work.file.is_file()
 
 
 def test_the_layer_of_floats_holds_floats(tmp_path: Path) -> None:

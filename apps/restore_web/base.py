@@ -10,6 +10,7 @@ import re
 import shutil
 import tempfile
 import threading
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,7 +20,7 @@ import numpy as np
 from PIL import Image, ImageCms
 
 from restore import masks, weights
-from restore.image import FORMATS, Picture, from_float, read, to_float, to_srgb, write
+from restore.image import FORMATS, ImageError, ImageWarning, Picture, from_float, read, to_float, to_srgb, write
 
 PROXY_SIDE = 1600
 """Pixels on the long side of what the browser gets, at most."""
@@ -189,16 +190,21 @@ def finished(work: Work, result: Picture, said: str, *, mask: np.ndarray | None 
         said: One line on that.
         mask: (H, W), non-zero where it filled something; saved, and what was filled as a layer.
         beside: What the result is compared with instead of `work.before`.
+
+    Raises:
+        ImageError: The result cannot be saved; nothing of it is left then. A mask or a layer that cannot is left out, with a warning.
     """
     suffixes = FORMATS[result.format].suffixes if result.format else (work.path.suffix,)
     suffix = work.path.suffix if work.path.suffix.lower() in suffixes else suffixes[0]
     folder, stem = Path(tempfile.mkdtemp(dir=work.path.parent)), work.path.stem
     files = {"file": folder / f"{stem}-restored{suffix}"}
-    write(result, files["file"])
-    if mask is not None:
-        files |= {"mask": folder / f"{stem}-mask.png", "layer": folder / f"{stem}-layer{'.tif' if result.dtype == np.float32 else '.png'}"}
-        write(Picture.from_array(np.where(mask, np.uint8(255), np.uint8(0))), files["mask"])
-        write(masks.layer(result, mask), files["layer"])
+    try:
+        write(result, files["file"])
+        if mask is not None:
+            files |= _write_fill(result, mask, folder / stem)
+    except BaseException:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
     forget(work)
     return Work(
         path=work.path,
@@ -211,6 +217,22 @@ def finished(work: Work, result: Picture, said: str, *, mask: np.ndarray | None 
         layer=files.get("layer"),
         said=said,
     )
+
+
+def _write_fill(result: Picture, mask: np.ndarray, start: Path) -> dict[str, Path]:
+    """Save the mask, and what was filled as a layer, in files whose paths begin with `start`; give those that could be written."""
+    files = {}
+    suffixes = {"mask": ".png", "layer": ".tif" if result.dtype == np.float32 else ".png"}
+    for kind, suffix in suffixes.items():
+        path = start.with_name(f"{start.name}-{kind}{suffix}")
+        try:
+            drawn = masks.layer(result, mask) if kind == "layer" else Picture.from_array(np.where(mask, np.uint8(255), np.uint8(0)))
+            write(drawn, path)
+        except (ImageError, MemoryError) as error:
+            warnings.warn(f"The result is saved, the {kind} is not: {error}", ImageWarning, stacklevel=3)
+        else:
+            files[kind] = path
+    return files
 
 
 def widened(before: np.ndarray, shape: tuple[int, int], margins: masks.Margins) -> np.ndarray:
