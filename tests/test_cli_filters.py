@@ -237,6 +237,17 @@ def test_a_comparison_that_cannot_be_made(folder, call):
     assert not Path("grid.png").exists()
 
 
+def test_a_name_that_begins_with_a_dash(folder, call):
+    Path("a.png").rename("-dash.png")
+    Path("--sigma").write_bytes(Path("-dash.png").read_bytes())
+    assert call("filter", "gaussian", "--sigma", "3", "-o", "b.png", "-q", "--", "-dash.png") == (0, [], [])
+    np.testing.assert_array_equal(read("b.png").pixels, FILTERS["gaussian"].array(PHOTO, sigma=3.0))
+    assert call("filter", "gaussian", "-o", "out", "-q", "--", "-dash.png", "--sigma") == (0, [], [])
+    assert sorted(os.listdir("out")) == ["--sigma", "-dash.png"]
+    assert call("filter", "gaussian", "-dash.png", "-o", "c.png")[2][0].startswith("restore: no option -dash.png; gaussian takes ")
+    assert call("filter", "gaussian", "-o", "c.png", "--") == (2, [], ["restore: Missing argument 'PHOTOS'."])
+
+
 @pytest.mark.parametrize("name", ["learned-bilateral", "learned-non-local-means"])
 def test_learned_filters(folder, call, tiny_weights, name):
     assert call("filter", name, "a.png", "-o", "b.png", "--strength", "0.9", "--device", "cpu", "-q") == (0, [], [])

@@ -59,7 +59,7 @@ for command in (
     web.web,
 ):
     app.command()(command)
-app.command(context_settings={"ignore_unknown_options": True})(filters.filter)  # which are those of the filter
+app.command(cls=filters.Filtering, context_settings={"ignore_unknown_options": True})(filters.filter)
 app.add_typer(filters.app, name="filters")
 app.command()(degrade.degrade)
 app.command()(degrade.degradations)

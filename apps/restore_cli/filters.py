@@ -2,6 +2,7 @@
 
 import functools
 import inspect
+import os
 import shlex
 import time
 from collections.abc import Callable, Iterator
@@ -9,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from typer.core import TyperCommand
 
 from restore_cli.base import (
     Arithmetic,
@@ -44,6 +46,16 @@ SIDE = 640
 """Largest side of a picture in a grid, in pixels."""
 
 app = typer.Typer(rich_markup_mode=None)
+
+
+class Filtering(TyperCommand):
+    """Leaves options that it does not know, those of the filter, among the photographs."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Let what follows -- be files, whatever their names begin with."""
+        end = args.index("--") + 1 if "--" in args else len(args)
+        files = [os.path.join(".", word) if word.startswith("-") and word != "-" else word for word in args[end:]]
+        return super().parse_args(ctx, args[:end] + files)
 
 
 def filter(  # noqa: PLR0913 - one parameter for each option
