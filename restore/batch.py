@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Literal
 
 from restore.image import DEFAULT_MAX_PIXELS, FORMATS, SUFFIXES, ImageWarning, Picture, check_target, drafted, put, read, write
+from restore.image.files import name_of
 from restore.image.folders import Walk, identity
 
 STREAM = "-"
@@ -169,11 +170,11 @@ def run(
             try:
                 _carry_out(job, function, max_pixels, progress or (lambda job, fraction: None), caught)
             except Exception as error:
-                reason = _without_name(describe(error), job.source)
+                reason = without_name(describe(error), job.source)
         notes = []
         for warning in caught:
             if issubclass(warning.category, ImageWarning):
-                notes.append(_without_name(" ".join(str(warning.message).split()), job.source))
+                notes.append(without_name(str(warning.message), job.source))
             else:
                 warnings.warn_explicit(warning.message, warning.category, warning.filename, warning.lineno)
         seconds = time.perf_counter() - started
@@ -189,15 +190,24 @@ def describe(error: Exception) -> str:
     "KeyError: 'x'"
     """
     if isinstance(error, OSError) and error.strerror:
-        return f"{error.filename}: {error.strerror}" if error.filename else error.strerror
+        return f"{name_of(error.filename)}: {error.strerror}" if error.filename else error.strerror
     text = " ".join(str(error).split())
     expected = isinstance(error, ValueError | OSError | MemoryError | RuntimeError)
     return text if expected and text else f"{type(error).__name__}: {text}".removesuffix(": ")
 
 
-def _without_name(line: str, source: Path | None) -> str:
-    """Take the input's own name off the front of a message, for whoever shows both."""
-    return line.removeprefix(f"{source or '<stdin>'}: ")
+def without_name(message: str, source: str | os.PathLike[str] | None) -> str:
+    """Take the input's own name off the front of a message, for whoever shows both; in one line.
+
+    Args:
+        message: What reading or writing said.
+        source: The input as it was read; None is standard input.
+
+    >>> without_name("a.png: no such file", "a.png")
+    'no such file'
+    """
+    name = "<stdin>" if source is None else name_of(source)
+    return " ".join(message.split()).removeprefix(" ".join(f"{name}: ".split()) + " ")
 
 
 class Partners:
@@ -264,7 +274,7 @@ def _search(
             continue
         walk = Walk(path, SUFFIXES, exclude)
         found += walk.pictures()
-        failed += [Outcome(folder, None, "failed", _without_name(describe(error), folder)) for folder, error in walk.errors]
+        failed += [Outcome(folder, None, "failed", without_name(describe(error), folder)) for folder, error in walk.errors]
         same = identity(path) == identity(out)
         if walk.entered & around and not (same and on_exists == "replace"):
             expected = "another folder, or on_exists replace" if same else "a folder outside, or it would be searched too"

@@ -487,8 +487,15 @@ def test_a_warning_names_its_photograph_once(folder, call, plain):
 def test_a_name_with_a_line_break_stays_on_one_line(folder, call, plain):
     Path("two\nlines.png").write_bytes(b"")
     code, _, err = call("denoise", "two\nlines.png", "-o", "b.png")
-    assert (code, len(err)) == (1, 1)
-    assert err[0].startswith(r"'two\nlines.png': ")
+    assert (code, err) == (1, [r"'two\nlines.png': is empty"])
+
+
+@pytest.mark.parametrize("name", [b"\xff.png", b"two\n lines.png", b" two  blanks.png"])
+def test_a_name_stands_once_before_what_went_wrong(folder, call, tiny_classifier, name):
+    photo = os.fsdecode(name)
+    said = f"{base.shown(Path(photo))}: no such file"
+    assert call("inpaint", photo, "--mask", "masks/a.png", "--method", "ns", "-o", "out") == (1, b"", [said])
+    assert call("classify", photo, "--backbone", "tiny") == (1, b"", [said])
 
 
 def test_a_weight_that_cannot_be_used_is_one_line_and_1(folder, call, monkeypatch):
@@ -638,6 +645,7 @@ def test_train_lists_recipes_and_runs_one(folder, call):
     code, _, err = call("train", "denoise", "--data", "masks/sub", "--out", "run", "--set", "steps=1")
     assert (code, len(err)) == (1, 1)
     assert "photograph" in err[0]
+    assert call("train", "denoise", "--data", "in", "--out", "a.png/x") == (1, b"", ["restore: a.png/x: Not a directory"])
 
 
 def test_web_hands_its_options_on_and_reports_a_taken_port(call, monkeypatch):

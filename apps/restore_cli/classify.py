@@ -83,6 +83,7 @@ def open_classifier(name: str, weights: str, labels: Path | None) -> "tuple[Back
     import torch
 
     from restore.backbones import BACKBONES, Backbone
+    from restore.batch import describe
     from restore.weights import WeightsError, class_names, entries, load
 
     try:
@@ -99,7 +100,7 @@ def open_classifier(name: str, weights: str, labels: Path | None) -> "tuple[Back
     except UnicodeDecodeError:
         give_up(f"{labels} is not UTF-8 text; expected names of classes, one to a line")
     except (WeightsError, OSError) as error:
-        give_up(f"{labels}: {error.strerror}" if isinstance(error, OSError) else " ".join(str(error).split()))
+        give_up(describe(error))
     assert isinstance(net, Backbone)
     with torch.inference_mode():
         outputs = net(torch.zeros(1, len(net.mean), *net.input_size)).shape[1]
@@ -116,25 +117,19 @@ def open_photo(photo: str, net: "Backbone") -> "Tensor":
     Raises:
         ImageError: It cannot be read.
     """
+    from restore.batch import without_name
     from restore.image import ImageWarning, read
 
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", ImageWarning)
         picture = read(sys.stdin.buffer if photo == "-" else photo)
     for warning in caught:
-        say(f"{shown(Path(photo))}: warning: {_alone(str(warning.message), photo)}")
+        say(f"{shown(Path(photo))}: warning: {without_name(str(warning.message), None if photo == '-' else photo)}")
     return net.preprocess(picture)
 
 
 def complaint(photo: str, error: Exception) -> str:
     """One line that says what went wrong with a photograph."""
-    from restore.batch import describe
+    from restore.batch import describe, without_name
 
-    return f"{shown(Path(photo))}: {_alone(describe(error), photo)}"
-
-
-def _alone(message: str, photo: str) -> str:
-    """A message without the photograph's name, which stands before it already."""
-    from restore.image.files import name_of
-
-    return " ".join(message.split()).removeprefix(f"{'<stdin>' if photo == '-' else name_of(photo)}: ")
+    return f"{shown(Path(photo))}: {without_name(describe(error), None if photo == '-' else photo)}"

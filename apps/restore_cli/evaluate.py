@@ -45,6 +45,7 @@ def evaluate(
             check_place(json_file)
     except ImageError as error:
         raise WrongCall(f"--json {json_file}: {error}") from error
+    from restore.batch import describe
     from restore.runtime import pick_device
     from restore.training import evaluation
     from restore.weights import WeightsError
@@ -63,4 +64,4 @@ def evaluate(
             content = {"weight": weight, "data": data.resolve().name, **asdict(report)}
             put((json.dumps(content, indent=1) + "\n").encode(), json_file)
     except (WeightsError, ValueError, OSError) as error:
-        give_up(" ".join(str(error).split()))
+        give_up(describe(error))

@@ -57,6 +57,7 @@ def train(
     out = out or Path("runs") / recipe
     if out.exists() and not out.is_dir():
         raise WrongCall(f"output {out} is a file; expected a folder")
+    from restore.batch import describe
     from restore.training import engine
     from restore.training.config import override
     from restore.weights import WeightsError
@@ -71,7 +72,7 @@ def train(
         with bar() as progress:
             engine.train(config, source=data, out=out, progress=progress)
     except (engine.TrainingError, WeightsError, ValueError, OSError) as error:
-        give_up(" ".join(str(error).split()))
+        give_up(describe(error))
 
 
 @contextmanager
