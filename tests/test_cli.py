@@ -623,6 +623,22 @@ def test_an_interruption_is_one_line_and_130_and_leaves_no_half_file(folder):
         assert read(Path("out", name)).shape == (300, 400)
 
 
+@pytest.mark.parametrize(
+    ("name", "code", "said"), [("SIGINT", 130, "interrupted"), ("SIGTERM", 143, "ended by SIGTERM"), ("SIGHUP", 129, "ended by SIGHUP")]
+)
+def test_a_signal_while_a_file_is_written_is_one_line_and_leaves_no_draft(folder, name, code, said):
+    script = f"""
+import os, signal, sys
+from restore_cli import main
+signal.signal(signal.SIGINT, signal.default_int_handler)
+os.fsync = lambda file: (print(*os.listdir("out")), signal.raise_signal(signal.{name}))
+main(["inpaint", "a.png", "--mask", "masks/a.png", "--method", "ns", "-o", "out"])"""
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
+    assert re.fullmatch(r"\.restore-\w+\.tmp\n", done.stdout)
+    assert (done.returncode, done.stderr) == (code, f"restore: {said}\n")
+    assert os.listdir("out") == []
+
+
 # the other commands
 
 

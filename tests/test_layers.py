@@ -10,7 +10,7 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 FLOORS = {
-    **dict.fromkeys(["levels", "draws", "jpeg_tables"], -1),
+    **dict.fromkeys(["levels", "draws", "jpeg_tables", "signals"], -1),
     **dict.fromkeys(["image", "tiling", "metrics", "nn", "filters", "patches"], 0),
     **dict.fromkeys(["backbones", "masks", "estimate", "exemplar", "grain", "figures", "deconvolution"], 1),
     **dict.fromkeys(["networks", "losses", "degrade", "data", "kinds", "heads"], 2),

@@ -3,8 +3,10 @@
 Every heavy import (torch, OpenCV, Gradio) lives inside the command that needs it, so that `restore --help` answers at once.
 """
 
+import contextlib
 import inspect
 import os
+import signal
 import sys
 from collections.abc import Sequence
 from enum import Enum
@@ -13,6 +15,7 @@ from typing import Annotated, Any, get_args
 
 import typer
 
+from restore.signals import ended_by_signals
 from restore_cli import backbones, classify, degrade, demo, evaluate, explain, filters, inpaint, models, photos, train, web
 from restore_cli.base import WrongCall, say
 
@@ -74,18 +77,28 @@ def main(arguments: Sequence[str] | None = None) -> None:
         arguments: The words after `restore`; None takes them from the process.
 
     Raises:
-        SystemExit: Always. 0: all done; 1: something could not be read, restored or written; 2: a wrong call; 130: interrupted.
+        SystemExit: Always. 0: all done; 1: something could not be read, restored or written; 2: a wrong call; 130: interrupted, and 128
+            more than a signal that ended it.
     """
     words = sys.argv[1:] if arguments is None else list(arguments)
-    try:
-        code = app(words or ["--help"], prog_name="restore", standalone_mode=False) or (0 if words else 2)
-    except UsageError as error:
-        say(f"restore: {' '.join(refusal(error, words).split())}")
-        code = error.exit_code
-    except (KeyboardInterrupt, typer.Abort):
-        code = 130
-    if code == 130:
-        say("restore: interrupted")
+    with ended_by_signals() as received:
+        try:
+            code = app(words or ["--help"], prog_name="restore", standalone_mode=False) or (0 if words else 2)
+        except UsageError as error:
+            say(f"restore: {' '.join(refusal(error, words).split())}")
+            code = error.exit_code
+        except (KeyboardInterrupt, typer.Abort):
+            code = 130
+        except OSError:  # the terminal that is gone, to a bar that is to be cleared
+            if not received:
+                raise
+            code = 130
+        if received:
+            code = 128 + received[0]
+            with contextlib.suppress(OSError):
+                say(f"restore: ended by {signal.Signals(received[0]).name}")
+        elif code == 130:
+            say("restore: interrupted")
     try:
         sys.stdout.flush()
     except BrokenPipeError:  # whoever read standard output has gone; Python would complain once more while it ends

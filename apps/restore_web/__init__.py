@@ -4,12 +4,10 @@ Importing it is cheap; `build` and `serve` import gradio and the networks.
 """
 
 import os
-import signal
 import tempfile
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import TYPE_CHECKING
+
+from restore.signals import ended_by_signals
 
 if TYPE_CHECKING:
     import gradio as gr
@@ -49,21 +47,6 @@ def serve(*, host: str = "127.0.0.1", port: int = 7860, open_browser: bool = Tru
     with tempfile.TemporaryDirectory(prefix="restore-web-") as folder:
         os.environ["GRADIO_TEMP_DIR"] = folder
         page = build()
-        with _ended_by_signals():
+        with ended_by_signals():
             print(f"The page is at {launch(page, host=host, port=port, open_browser=open_browser)} and ends with Ctrl-C.", flush=True)
             page.block_thread()
-
-
-@contextmanager
-def _ended_by_signals() -> Iterator[None]:
-    """Take the signals that end a process, or its terminal, for Ctrl-C, so that nothing is left behind."""
-    if threading.current_thread() is not threading.main_thread():
-        yield  # signals are the main thread's
-        return
-    endings = {signal.SIGTERM, getattr(signal, "SIGHUP", signal.SIGTERM)}
-    before = {ending: signal.signal(ending, signal.default_int_handler) for ending in endings}
-    try:
-        yield
-    finally:
-        for ending, handler in before.items():
-            signal.signal(ending, handler)
