@@ -548,6 +548,25 @@ def test_a_draft_takes_its_place_when_the_block_ends(tmp_path):
         pytest.fail("was entered")
 
 
+@pytest.mark.parametrize("links", [True, False])
+def test_a_draft_does_not_replace_a_file_that_came_to_exist(tmp_path, monkeypatch, links):
+    def refuse(*_: object) -> None:
+        raise PermissionError(1, "Operation not permitted")
+
+    if not links:
+        monkeypatch.setattr("os.link", refuse)
+    target, picture = tmp_path / "a.png", Picture.from_array(np.arange(12, dtype=np.uint8).reshape(3, 4))
+    for content in (picture, b"bytes"):
+        with pytest.raises(FileExistsError, match="a.png"), drafted(content, target, replace=False):
+            target.write_bytes(b"another's")
+        assert [path.read_bytes() for path in tmp_path.iterdir()] == [b"another's"]
+        target.unlink()
+        with drafted(content, target, replace=False):
+            assert not target.exists()
+        assert [path.name for path in tmp_path.iterdir()] == ["a.png"]
+        target.unlink()
+
+
 def test_bytes_are_put_whole_or_not_at_all(tmp_path):
     put(b"content", tmp_path / "a.json")
     assert (tmp_path / "a.json").read_bytes() == b"content"

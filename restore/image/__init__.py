@@ -188,17 +188,27 @@ def write(picture: Picture, target: Target, *, format: str | None = None) -> Non
 
 
 @contextlib.contextmanager
-def drafted(picture: Picture, target: str | os.PathLike[str], *, format: str | None = None) -> Iterator[None]:
+def drafted(content: Picture | bytes, target: str | os.PathLike[str], *, format: str | None = None, replace: bool = True) -> Iterator[None]:
     """Write a picture as `write` does, but let the file take its place only when the block ends; on any error in it nothing changes.
+
+    Args:
+        content: The picture, or the bytes of a file.
+        target: Path.
+        format: As for `write`.
+        replace: Take the place of a file that exists by then.
 
     Raises:
         ImageError: As for `write`.
+        FileExistsError: There is one, and ``replace`` is false.
     """
     with contextlib.ExitStack() as draft:
         with _named(target) as note:
-            kind = _kind_of_target(target, picture, format)
-            _check_fit(picture, kind)
-            _encode(picture, kind, draft.enter_context(replacing(target)), note)
+            if isinstance(content, bytes):
+                draft.enter_context(replacing(target, replace=replace)).write(content)
+            else:
+                kind = _kind_of_target(target, content, format)
+                _check_fit(content, kind)
+                _encode(content, kind, draft.enter_context(replacing(target, replace=replace)), note)
         yield
         with _named(target):
             draft.close()
@@ -210,8 +220,8 @@ def put(content: bytes, target: str | os.PathLike[str]) -> None:
     Raises:
         ImageError: The place cannot be written; nothing changed then.
     """
-    with _named(target), replacing(target) as file:
-        file.write(content)
+    with drafted(content, target):
+        return
 
 
 @contextlib.contextmanager
@@ -222,6 +232,8 @@ def _named(target: Target) -> Iterator[Note]:
         yield lambda text: warnings.warn(f"{name}: {text}", ImageWarning, stacklevel=4)
     except ImageError as error:
         raise ImageError(f"{name}: {error}") from error
+    except FileExistsError:
+        raise
     except OSError as error:
         raise ImageError(f"{name}: cannot be written: {reason_of(error)}") from error
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import io
 import os
 import secrets
@@ -86,11 +87,12 @@ def check_place(path: str | os.PathLike[str]) -> Path:
 
 
 @contextlib.contextmanager
-def replacing(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
+def replacing(path: str | os.PathLike[str], *, replace: bool = True) -> Iterator[BinaryIO]:
     """Open a new file beside `path` that takes its place, and its permissions, when the block ends; on any error `path` stays as it was.
 
     Raises:
         ImageError: `path` cannot be written (see `check_place`).
+        FileExistsError: `path` exists when the block ends, and ``replace`` is false.
     """
     place = check_place(path)
     draft = place.parent / f".restore-{secrets.token_hex(8)}.tmp"
@@ -102,7 +104,7 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
                 with contextlib.suppress(PermissionError):  # some file systems have no permissions
                     os.chmod(draft, stat.S_IMODE(place.stat().st_mode))
             os.fsync(file.fileno())
-        os.replace(draft, place)
+        os.replace(draft, place) if replace else _take(draft, place)
     except BaseException:
         with contextlib.suppress(OSError):
             draft.unlink()
@@ -112,3 +114,17 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
         with contextlib.suppress(OSError):
             os.fsync(folder)
         os.close(folder)
+
+
+def _take(draft: Path, place: Path) -> None:
+    """Move a draft to a place where nothing may be."""
+    try:
+        os.link(draft, place)  # at once, unlike a look before a move
+    except FileExistsError:
+        raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(place)) from None
+    except OSError as error:  # some file systems have no links
+        if os.path.lexists(place):
+            raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(place)) from error
+        os.replace(draft, place)
+    else:
+        draft.unlink()
