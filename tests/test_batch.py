@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from restore import batch
-from restore.batch import BatchError, Job, Outcome, Partners, Plan, Result, plan, run
+from restore.batch import BatchError, Beside, Job, Outcome, Partners, Plan, Result, plan, run
 from restore.image import read
 
 
@@ -99,11 +99,11 @@ def test_a_folder_that_cannot_be_read_is_a_failure_and_the_rest_goes_on(folder, 
     assert work.settled == [Outcome(Path("in/shut"), None, "failed", "Permission denied")]
 
 
-def test_what_is_excluded_is_no_photograph(folder):
+def test_what_is_read_besides_is_no_photograph(folder):
     picture("in/a.png")
     picture("in/masks/a.png")
     picture("in/mask.png")
-    assert aims(plan(["in"], "out", exclude=["in/masks", "in/mask.png"])) == [("in/a.png", "out/a.png")]
+    assert aims(plan(["in"], "out", reads=["in/masks", "in/mask.png"])) == [("in/a.png", "out/a.png")]
 
 
 def test_the_same_file_twice_is_one_job(folder):
@@ -389,26 +389,32 @@ def test_a_picture_that_comes_back_untouched_is_copied(folder, monkeypatch, caps
     assert capsysbinary.readouterr().out == content
 
 
+MASK = Beside("mask", "mask.png", (".png",))
+
+
+def mark(picture, job, progress):
+    return Result(picture.replace(pixels=255 - picture.pixels), picture)
+
+
 def test_what_stands_beside_an_output_is_written_with_it_or_not_at_all(folder, monkeypatch):
     picture("a.png")
     Path("mask.png").write_bytes(b"the last one")
-
-    def mark(picture, job, progress):
-        return Result(picture.replace(pixels=255 - picture.pixels), {Path("mask.png"): picture})
-
-    monkeypatch.setattr(batch, "drafted", lambda *_: pytest.fail("the disk is full"))
+    work = plan(["a.png"], "b.png", on_exists="replace", beside=MASK)
+    assert work.jobs == [Job(Path("a.png"), Path("b.png"), Path("a.png"), Path("mask.png"))]
+    monkeypatch.setattr(batch, "drafted", lambda *_, **__: pytest.fail("the disk is full"))
     with pytest.raises(pytest.fail.Exception):
-        list(run(plan(["a.png"], "b.png"), mark))
+        list(run(work, mark))
     assert Path("mask.png").read_bytes() == b"the last one"
     monkeypatch.undo()
     monkeypatch.chdir(folder)
-    assert [o.status for o in run(plan(["a.png"], "b.png"), mark)] == ["done"]
+    assert [o.status for o in run(work, mark)] == ["done"]
     np.testing.assert_array_equal(read("mask.png").pixels, 255 - read("b.png").pixels)
     Path("mask.png").unlink()
-    Path("mask.png").mkdir()
-    (outcome,) = run(plan(["a.png"], "c.png"), mark)
-    assert outcome.reason == "mask.png: is a folder: expected a file name"
-    assert sorted(os.listdir()) == ["a.png", "b.png", "mask.png"]
+    Path("masks/c.png").mkdir(parents=True)
+    work = plan(["a.png"], "c.png", on_exists="replace", beside=Beside("mask", "masks", (".png",)))
+    (outcome,) = run(work, lambda *_: pytest.fail("was called"))
+    assert outcome.reason == "masks/c.png: is a folder: expected a file name"
+    assert sorted(os.listdir()) == ["a.png", "b.png", "masks"]
 
 
 def test_an_interrupted_output_does_not_count_as_done_before_what_stands_beside_it(folder, monkeypatch):
@@ -421,11 +427,143 @@ def test_an_interrupted_output_does_not_count_as_done_before_what_stands_beside_
         moved.append(Path(target).name)
         replace(source, target)
 
-    def mark(picture, job, progress):
-        return Result(picture.replace(pixels=255 - picture.pixels), {Path("mask.png"): picture})
-
     monkeypatch.setattr(os, "replace", move)
     with pytest.raises(KeyboardInterrupt):
-        list(run(plan(["a.png"], "b.png"), mark))
+        list(run(plan(["a.png"], "b.png", on_exists="replace", beside=MASK), mark))
     assert moved == ["mask.png"]
     assert sorted(os.listdir()) == ["a.png", "mask.png"]
+
+
+def test_what_stands_beside_outputs_has_their_names(folder):
+    for name in ("in/a.jpg", "in/sub/b.TIF", "out/a.jpg"):
+        picture(name)
+    layers = Beside("layer", "layers", (".png", ".tif"))
+    places = [str(job.beside) for job in plan(["in"], "out", on_exists="rename", beside=layers).jobs]
+    assert places == ["layers/a-1.png", "layers/sub/b.TIF"]
+    assert [str(job.beside) for job in plan(["in/a.jpg"], "c.tif", beside=layers).jobs] == ["layers/c.tif"]
+    assert [str(job.beside) for job in plan(["-"], "c.tif", beside=layers).jobs] == ["layers/c.tif"]
+    assert [str(job.beside) for job in plan(["in/a.jpg"], "-", beside=layers).jobs] == ["layers/a.png"]
+
+
+@pytest.mark.parametrize(
+    ("on_exists", "status", "written"),
+    [
+        ("fail", "failed", []),
+        ("skip", "done", ["masks/a.png", "out/a.png"]),
+        ("replace", "done", ["masks/a.png", "out/a.png"]),
+        ("rename", "done", ["masks/a-1.png", "out/a.png"]),
+    ],
+)
+def test_what_exists_beside_one_output_is_that_one_s_matter(folder, on_exists, status, written):
+    for name in ("in/a.png", "in/b.png"):
+        picture(name)
+    Path("masks").mkdir()
+    Path("masks/a.png").write_bytes(b"of another run")
+    work = plan(["in"], "out", on_exists=on_exists, beside=Beside("mask", "masks", (".png",)))
+    first, second = run(work, mark)
+    assert (first.status, second.status) == (status, "done")
+    if status == "failed":
+        assert first.reason == "masks/a.png exists; choose on_exists skip, replace or rename"
+    new = [str(path) for path in sorted(Path().glob("*/*")) if path.parts[0] != "in" and path.read_bytes() != b"of another run"]
+    assert new == sorted([*written, "masks/b.png", "out/b.png"])
+
+
+@pytest.mark.parametrize(
+    ("inputs", "out", "beside", "said"),
+    [
+        (["in/a.png"], "b.png", "mask.jpg", "mask mask.jpg ends in '.jpg'; expected one of .png"),
+        (["in"], "out", "mask.png", "mask mask.png is a file, or named like one; expected a folder for more than one photograph"),
+        (["in"], "out", "notes", "mask notes is a file, or named like one; expected a folder"),
+        (["in/a.png"], "b.png", "b.png", "mask b.png would overwrite an output; expected another place, or different names"),
+        (["in/a.png"], "b.png", "./there/../b.png", "would overwrite an output"),
+        (["in"], "out", "out", "mask out/a.png would overwrite an output"),
+        (["in/a.jpg", "in/a.png"], "out", "in", "mask in/a.png would overwrite a file that is read"),
+        (["in/a.jpg", "in/a.png"], "done", "in", "mask in/a.png would overwrite a file that is read"),
+        (["in/a.jpg", "in/a.png"], "done", "done", "mask done/a.png would overwrite an output"),
+        (["in/a.png"], "there", "others", "mask others/a.png would overwrite a file that is read"),
+        (["in/a.jpg", "in/a.png"], "out", "masks", "mask masks/a.png would overwrite the mask of out/a.jpg"),
+        (["-"], "-", "masks", "mask masks: a picture from standard input to standard output has no name; expected a file"),
+    ],
+)
+def test_refused_beside_an_output(folder, inputs, out, beside, said):
+    for name in ("in/a.png", "in/a.jpg", "there/c.png", "others/a.png", "done/a.png"):
+        picture(name)
+    Path("notes").write_text("no picture")
+    before = sorted(Path().rglob("*"))
+    with pytest.raises(BatchError, match=said):
+        plan(inputs, out, on_exists="skip", reads=["others"], beside=Beside("mask", beside, (".png",)))
+    assert sorted(Path().rglob("*")) == before
+
+
+@pytest.mark.parametrize("on_exists", ["fail", "skip", "replace"])
+@pytest.mark.parametrize(("inputs", "out"), [(["in/a.png"], "mask.png"), (["in"], "masks"), (["in/a.png"], "masks/sub/b.tif")])
+def test_what_is_read_besides_is_never_overwritten(folder, on_exists, inputs, out):
+    for name in ("in/a.png", "mask.png", "masks/a.png", "masks/sub/b.tif"):
+        picture(name)
+    with pytest.raises(BatchError, match="would overwrite a file that is read; expected another output"):
+        plan(inputs, out, on_exists=on_exists, reads=["mask.png", "masks", "#ff0000"])
+    assert plan(inputs, out, on_exists="rename", reads=["mask.png", "masks"]).jobs
+
+
+@pytest.mark.parametrize("early", [True, False])
+@pytest.mark.parametrize("late", ["out/b.png", "masks/b.png"])
+@pytest.mark.parametrize("on_exists", batch.ON_EXISTS)
+def test_what_comes_to_exist_during_a_batch_counts_too(folder, on_exists, late, early):
+    for name in ("in/a.png", "in/b.png"):
+        picture(name)
+    called = []
+
+    def work(picture, job, progress):
+        called.append(job.name.name)
+        if job.name.name == ("a.png" if early else "b.png"):
+            Path(late).parent.mkdir(exist_ok=True)
+            Path(late).write_bytes(b"of somebody else")
+        return mark(picture, job, progress)
+
+    first, second = run(plan(["in"], "out", on_exists=on_exists, beside=Beside("mask", "masks", (".png",))), work)
+    assert first.status == "done"
+    replaced = on_exists == "replace" or (on_exists, late) == ("skip", "masks/b.png")
+    assert (Path(late).read_bytes() == b"of somebody else") != replaced
+    written = sorted(str(path) for folder in ("out", "masks") for path in Path(folder).iterdir() if path.name != "a.png")
+    if replaced:
+        assert (second.status, written) == ("done", ["masks/b.png", "out/b.png"])
+    elif on_exists == "rename":
+        assert second.status == "done"
+        assert written == sorted(["masks/b.png", "out/b.png", late.replace("b.png", "b-1.png")])
+        assert str(second.target) == ("out/b-1.png" if late == "out/b.png" else "out/b.png")
+    else:
+        assert written == [late]
+        assert (second.status, second.reason) == {
+            "fail": ("failed", f"{late} exists; choose on_exists skip, replace or rename"),
+            "skip": ("skipped", ""),
+        }[on_exists]
+        assert called == (["a.png"] if early else ["a.png", "b.png"])
+
+
+def test_a_copy_does_not_replace_what_came_to_exist(folder):
+    picture("a.png")
+
+    def work(picture, job, progress):
+        Path("b.png").write_bytes(b"of somebody else")
+        return picture
+
+    (outcome,) = run(plan(["a.png"], "b.png"), work)
+    assert (outcome.status, outcome.reason) == ("failed", "b.png exists; choose on_exists skip, replace or rename")
+    assert Path("b.png").read_bytes() == b"of somebody else"
+
+
+def test_a_file_that_comes_to_exist_as_the_draft_takes_its_place(folder, monkeypatch):
+    picture("a.png")
+    look = batch.obstacle
+
+    def late(job, on_exists):
+        found = look(job, on_exists)
+        if not found:
+            Path("b.png").write_bytes(b"of somebody else")
+        return found
+
+    monkeypatch.setattr(batch, "obstacle", late)
+    (outcome,) = run(plan(["a.png"], "b.png", on_exists="rename"), negative)
+    assert (outcome.status, str(outcome.target)) == ("done", "b-1.png")
+    assert Path("b.png").read_bytes() == b"of somebody else"
+    assert sorted(os.listdir()) == ["a.png", "b-1.png", "b.png"]

@@ -113,7 +113,7 @@ def test_a_mask_is_named_as_its_output_and_never_overwritten_unasked(folder, cal
     assert call(*words, "-o", "b.webp", "--seed", "1") == (
         1,
         [],
-        ["a.png: mask masks/b.png exists; choose --on-exists skip, replace or rename"],
+        ["a.png: masks/b.png exists; choose --on-exists skip, replace or rename"],
     )
     assert not Path("b.webp").exists()
     assert Path("masks/b.png").read_bytes() == first
@@ -212,15 +212,15 @@ def test_standard_streams(folder, call, monkeypatch):
         ("degrade dust a.png -o b.png --seed -1", "--seed is -1; expected a whole number of 0 or more"),
         ("degrade dust a.png -o b.png --seed x", "--seed is 'x'; expected a whole number of 0 or more"),
         ("degrade dust a.png -o a.png", "output a.png would overwrite a photograph"),
-        ("degrade dust a.png -o b.png --mask-out a.png", "--mask-out a.png is a file; expected a folder"),
-        ("degrade dust in -o out --mask-out out", "mask out/a.png would overwrite out/a.png; expected another folder"),
-        ("degrade dust in/a.png -o b.png --mask-out .", "mask b.png would overwrite b.png"),
+        ("degrade dust a.png -o b.png --mask-out a.png", "mask a.png would overwrite a file that is read"),
+        ("degrade dust in -o out --mask-out out", "mask out/a.png would overwrite an output; expected another place"),
+        ("degrade dust in/a.png -o b.png --mask-out .", "mask b.png would overwrite an output"),
         ("degrade dust a.png a.jpg -o out --mask-out masks", "mask masks/a.png would overwrite the mask of out/a.png; expected"),
         (
             "degrade sepia a.png -o b.png --mask-out masks",
             "--mask-out: sepia leaves nothing that only inpainting repairs; expected one of",
         ),
-        ("degrade dust - --mask-out masks", "--mask-out: a picture from standard input to standard output has no name"),
+        ("degrade dust - --mask-out masks", "mask masks: a picture from standard input to standard output has no name"),
         ("degradations dust", "unexpected extra argument"),
     ],
 )

@@ -130,6 +130,7 @@ def test_layers_of_a_folder_keep_depth_and_profile(call):
 def test_layers_that_exist(call):
     words = "inpaint a.png -o b.png --mask mask.png --layer layer.png --method ns -q --on-exists"
     Path("layer.png").write_bytes(b"another one")
+    assert call(f"{words} fail") == (1, ["a.png: layer.png exists; choose --on-exists skip, replace or rename"])
     assert call(f"{words} rename") == (0, [])
     assert Path("layer.png").read_bytes() == b"another one"
     np.testing.assert_array_equal(read("layer-1.png").alpha > 0, HOLES)
@@ -185,20 +186,25 @@ def test_no_margins(text):
         ("a.png -o b.png --mask mask.png --grow inf", "--grow is 'inf'; expected a number from 0 to 10000"),
         ("a.png -o b.png --mask mask.png --seed 9223372036854775808", "--seed is 9223372036854775808; expected a whole number from 0 to"),
         ("a.png -o b.png --mask mask.png --feather 10001", "--feather is 10001; expected a number from 0 to 10000"),
-        ("- -o b.png --mask mask.png --layer layers", "layer layers is no file that ends in .png, .tif, .tiff; expected one"),
+        ("- -o - --mask mask.png --layer layers", "layer layers: a picture from standard input to standard output has no name"),
         (
             "a.png -o b.png --mask mask.png --tolerance 5",
             "--tolerance 5 is for a --mask that is a colour; expected one such as '#ff0000'",
         ),
         ("a.png -o b.png --mask mask.png --tolerance 256", "--tolerance is 256; expected a number from 0 to 255"),
         ("a.png -o b.png --mask mask.png --layer c.jpg", "layer c.jpg ends in '.jpg'; expected one of .png, .tif, .tiff"),
-        ("a.png -o b.png --mask mask.png --layer b.png", "layer b.png is a photograph, a mask, an output or another layer too"),
-        ("a.png -o b.png --mask mask.png --layer mask.png --on-exists replace", "layer mask.png is a photograph, a mask"),
-        ("mask.png -o b.png --mask #fff --layer a.png", "layer a.png exists; choose --on-exists skip, replace or rename"),
-        ("a.png mask.png -o out --mask mask.png --layer c.png", "layer c.png is named like a file; expected a folder"),
+        ("a.png -o b.png --mask mask.png --layer b.png", "layer b.png would overwrite an output; expected another place"),
+        ("a.png -o b.png --mask mask.png --layer mask.png --on-exists replace", "layer mask.png would overwrite a file"),
+        ("a.png -o b.png --mask masks --layer masks/b.png --on-exists replace", "layer masks/b.png would overwrite a file that is read"),
+        ("a.png -o mask.png --mask mask.png --on-exists replace", "output mask.png would overwrite a file that is read; expected another"),
+        ("a.png -o masks --mask masks --on-exists replace", "output masks/a.png would overwrite a file that is read; expected another"),
+        ("a.png mask.png -o out --mask mask.png --layer c.png", "layer c.png is a file, or named like one; expected a folder"),
     ],
 )
 def test_a_wrong_call_is_one_line_and_2(call, words, said):
+    Path("masks").mkdir()
+    for name in "ab":
+        Image.fromarray(HOLES).save(f"masks/{name}.png")
     before = sorted(Path().rglob("*"))
     code, err = call(f"inpaint {words}")
     assert (code, len(err)) == (2, 1)

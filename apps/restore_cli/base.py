@@ -170,19 +170,28 @@ def spelt(message: str) -> str:
     return re.sub(r"\bon_exists (?=skip|replace)", "--on-exists ", message).replace("(max_pixels)", "(--max-pixels)")
 
 
-def make_plan(photos: list[str], out: str, *, on_exists: OnExists, exclude: list[str] | None = None) -> "Plan":
+def make_plan(
+    photos: list[str], out: str, *, on_exists: OnExists, reads: Sequence[str] = (), beside: tuple[str, str, tuple[str, ...]] = ("", "", ())
+) -> "Plan":
     """Plan a batch from the command line's words.
+
+    Args:
+        photos: What is repaired.
+        out: Where it goes.
+        on_exists: What is done about outputs that exist.
+        reads: Files and folders that are read besides.
+        beside: What is written beside each output, where it goes and what it may end in: see ``batch.Beside``. Nowhere: nothing is.
 
     Raises:
         WrongCall: The words do not go together, or a standard stream is a terminal.
     """
-    from restore.batch import STREAM, BatchError, plan
+    from restore.batch import STREAM, BatchError, Beside, plan
 
     target = out or (STREAM if photos == [STREAM] else "")
     if not target:
         raise WrongCall("no output is named; expected -o FILE or -o FOLDER")
     try:
-        work = plan(photos, target, on_exists=on_exists.value, exclude=exclude or [])
+        work = plan(photos, target, on_exists=on_exists.value, reads=reads, beside=Beside(*beside) if beside[1] else None)
     except BatchError as error:
         raise WrongCall(spelt(str(error))) from error
     if any(job.source is None for job in work.jobs) and sys.stdin.isatty():

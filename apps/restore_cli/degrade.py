@@ -2,15 +2,14 @@
 
 import os
 from collections.abc import Iterator
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from restore_cli.base import Exists, MaxPixels, OnExists, Out, Photos, Quiet, WrongCall, carry_out, make_plan, shown, unknown
+from restore_cli.base import Exists, MaxPixels, OnExists, Out, Photos, Quiet, WrongCall, carry_out, make_plan, unknown
 
 if TYPE_CHECKING:
-    from restore.batch import Job, Plan, Result
+    from restore.batch import Job, Result
     from restore.degrade import Degradation
     from restore.image import Picture
     from restore_cli.base import Repair
@@ -24,7 +23,7 @@ def degrade(  # noqa: PLR0913 - one parameter for each option
     severity: Annotated[float, typer.Option("--severity", metavar="S", help="0 is barely seen, 1 the worst that archives hold.")] = 0.5,
     seed: Annotated[int, typer.Option("--seed", min=0, metavar="N", help="Another number is other damage.")] = 0,
     mask_out: Annotated[
-        str, typer.Option("--mask-out", metavar="DIR", help="Folder for masks, PNG, white where only inpainting helps; mirrors OUT.")
+        str, typer.Option("--mask-out", metavar="FILE|DIR", help="Write masks too, PNG, white where only inpainting helps; as OUT.")
     ] = "",
     on_exists: Exists = OnExists.fail,
     max_pixels: MaxPixels = None,
@@ -35,16 +34,17 @@ def degrade(  # noqa: PLR0913 - one parameter for each option
     The seed and a photograph's path, within the folder that is named, decide what it gets. Depth and metadata stay; jpeg, double-jpeg and
     webp leave 256 levels in whatever depth.
     """
+    from restore.degrade import DEGRADATIONS
+
     if not 0 <= severity <= 1:
         raise WrongCall(f"--severity is {severity:g}; expected a number from 0 to 1")
-    if mask_out and os.path.lexists(mask_out) and not os.path.isdir(mask_out):
-        raise WrongCall(f"--mask-out {mask_out} is a file; expected a folder")
     chosen = find(name)
-    work = make_plan(photos, out, on_exists=on_exists, exclude=[mask_out] if mask_out else [])
-    places = aim(work, chosen, Path(mask_out), on_exists) if mask_out else {}
+    if mask_out and chosen not in (marking := [key for key, row in DEGRADATIONS.items() if row.mask] + ["old_photograph"]):
+        raise WrongCall(f"--mask-out: {chosen} leaves nothing that only inpainting repairs; expected one of {', '.join(marking)}")
+    work = make_plan(photos, out, on_exists=on_exists, beside=("mask", mask_out, (".png",)))
 
     def prepare() -> "Repair":
-        return lambda picture, job, progress: run(picture, job, chosen, severity, seed, places.get(job), on_exists)
+        return lambda picture, job, progress: run(picture, job, chosen, severity, seed)
 
     carry_out(work, prepare, max_pixels=max_pixels, quiet=quiet)
 
@@ -121,50 +121,8 @@ def find(name: str) -> str:
     return wanted
 
 
-def aim(work: "Plan", name: str, folder: Path, on_exists: OnExists) -> "dict[Job, Path]":
-    """Where the mask of each photograph goes: as the photograph, with the suffix .png.
-
-    With rename one that exists is left, and the next free name taken.
-
-    Raises:
-        WrongCall: The degradation marks nothing, a mask would overwrite a photograph or another mask, or it has no name.
-    """
-    from restore.batch import free
-    from restore.degrade import DEGRADATIONS
-
-    marking = [key for key, row in DEGRADATIONS.items() if row.mask] + ["old_photograph"]
-    if name not in marking:
-        raise WrongCall(f"--mask-out: {name} leaves nothing that only inpainting repairs; expected one of {', '.join(marking)}")
-    taken = {_same(path): shown(path) for job in work.jobs for path in (job.source, job.target) if path}
-    places = {}
-    for job in work.jobs:
-        named = job.target or job.source
-        if named is None:
-            raise WrongCall("--mask-out: a picture from standard input to standard output has no name; expected -o FILE")
-        place = folder / job.name.parent / f"{named.stem}.png"
-        if _same(place) in taken:
-            raise WrongCall(f"mask {shown(place)} would overwrite {taken[_same(place)]}; expected another folder, or different names")
-        taken[_same(place)] = f"the mask of {shown(named)}"
-        places[job] = place
-    if on_exists is OnExists.rename:
-        names = {os.path.normcase(path) for path in (*places.values(), *(job.target for job in work.jobs if job.target))}
-        places = {job: free(place, names) if os.path.lexists(place) else place for job, place in places.items()}
-    return places
-
-
-def _same(path: Path) -> str:
-    """What paths to one file share."""
-    return os.path.normcase(os.path.realpath(path))
-
-
-def run(
-    picture: "Picture", job: "Job", name: str, severity: float, seed: int, place: Path | None, on_exists: OnExists
-) -> "Picture | Result":
-    """Damage a picture, and aim its mask at a place.
-
-    Raises:
-        FileExistsError: There is a file in that place, and nothing says what to do about it.
-    """
+def run(picture: "Picture", job: "Job", name: str, severity: float, seed: int) -> "Picture | Result":
+    """Damage a picture, and mark what only inpainting repairs if that is to be written."""
     import hashlib
     import warnings
 
@@ -175,11 +133,9 @@ def run(
     from restore.degrade import degrade as damage
     from restore.image import ImageWarning, Picture
 
-    if place and os.path.lexists(place) and on_exists is OnExists.fail:
-        raise FileExistsError(f"mask {place} exists; choose --on-exists skip, replace or rename")
     if name in DEGRADATIONS and DEGRADATIONS[name].array and picture.dtype != np.uint8:
         warnings.warn(f"{name} leaves 256 levels: its files have 8 bits", ImageWarning, stacklevel=2)
     digest = hashlib.sha256(b"%d/%s" % (seed, os.fsencode(job.name.as_posix()))).digest()
     pixels, marked = damage(picture.pixels, name, int.from_bytes(digest[:8], "big") >> 1, severity)
     result = picture.replace(pixels=pixels)
-    return Result(result, {place: Picture.from_array(marked * np.uint8(255))}) if place else result
+    return Result(result, Picture.from_array(marked * np.uint8(255))) if job.beside else result

@@ -5,7 +5,6 @@ import re
 import warnings
 from collections.abc import Callable
 from enum import Enum
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -139,8 +138,7 @@ def inpaint(  # noqa: PLR0913 - one parameter for each option
     if tolerance is not None and not any(one.startswith("#") for one in mask):
         raise WrongCall(f"--tolerance {tolerance:g} is for a --mask that is a colour; expected one such as '#ff0000'")
     margins = read_margins(expand)
-    work = make_plan(photos, out, on_exists=on_exists, exclude=[*mask, layer] if layer else mask)
-    layers = aim_layers(work, layer, mask, on_exists=on_exists)
+    work = make_plan(photos, out, on_exists=on_exists, reads=mask, beside=("layer", layer, LAYERS))
     marks = [_read_mask(one, work, tolerance) for one in mask]
 
     def prepare() -> "Repair":
@@ -171,9 +169,7 @@ def inpaint(  # noqa: PLR0913 - one parameter for each option
                 result = restorer.inpaint(
                     picture, holes, method=method.value, texture=texture, grain=grain, seed=seed or 0, feather=feather, progress=progress
                 )
-            if not layers:
-                return result
-            return Result(result, {layers[job]: masks.layer(result, masks.feather(holes, feather) > 0)})
+            return Result(result, masks.layer(result, masks.feather(holes, feather) > 0)) if job.beside else result
 
         return repair
 
@@ -202,42 +198,6 @@ def read_margins(text: str) -> "Callable[[int, int], Margins]":
         return left, top, right, bottom
 
     return margins
-
-
-def aim_layers(work: "Plan", layer: str, mask: list[str], *, on_exists: OnExists) -> "dict[Job, Path]":
-    """Give every photograph's layer its place: a file for a single one, else a folder that mirrors the outputs.
-
-    With rename one that exists is left, and the next free name taken; with skip and replace it is replaced, as the output is to be written.
-
-    Raises:
-        WrongCall: A file for several photographs, a folder for standard input, a file of another format, one that exists and may not be
-            replaced, or that is read or written otherwise.
-    """
-    from restore.batch import free
-    from restore.image import SUFFIXES
-
-    if not layer or not work.jobs:
-        return {}
-    is_file = Path(layer).suffix.lower() in SUFFIXES and not os.path.isdir(layer)
-    if is_file and len(work.jobs) > 1:
-        raise WrongCall(f"layer {layer} is named like a file; expected a folder for more than one photograph")
-    if not is_file and any(job.source is None for job in work.jobs):
-        raise WrongCall(f"layer {layer} is no file that ends in {', '.join(LAYERS)}; expected one for a picture from standard input")
-    found = {job: Path(layer) if is_file else Path(layer, job.name) for job in work.jobs}
-    found = {job: path if is_file or path.suffix.lower() in LAYERS else path.with_suffix(".png") for job, path in found.items()}
-    others = {os.path.realpath(path) for job in work.jobs for path in (job.source, job.target, *mask) if path}
-    taken = {os.path.normcase(path) for path in (*found.values(), *(job.target for job in work.jobs if job.target))}
-    for job, path in found.items():
-        if path.suffix.lower() not in LAYERS:
-            raise WrongCall(f"layer {path} ends in {path.suffix!r}; expected one of {', '.join(LAYERS)}")
-        if os.path.realpath(path) in others or len(set(found.values())) < len(found):
-            raise WrongCall(f"layer {path} is a photograph, a mask, an output or another layer too; expected another place")
-        if os.path.lexists(path):
-            if on_exists is OnExists.fail:
-                raise WrongCall(f"layer {path} exists; choose --on-exists skip, replace or rename")
-            if on_exists is OnExists.rename:
-                found[job] = free(path, taken)
-    return found
 
 
 def _read_mask(mask: str, work: "Plan", tolerance: float | None) -> "Mark":
