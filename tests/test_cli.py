@@ -749,11 +749,11 @@ def test_an_interrupted_demo_leaves_nothing(folder, call, monkeypatch):
     monkeypatch.setattr(demo, "make_restorer", lambda *words, **options: plain)
     written = []
 
-    def stop(picture, target):
+    def stop(picture, target, **options):
         written.append(target)
         if len(written) == 3:
             raise KeyboardInterrupt
-        return drafted(picture, target)
+        return drafted(picture, target, **options)
 
     with monkeypatch.context() as interrupted:
         interrupted.setattr("restore.image.drafted", stop)
@@ -761,6 +761,26 @@ def test_an_interrupted_demo_leaves_nothing(folder, call, monkeypatch):
     assert os.listdir("new") == []
     assert call("demo", "-o", "new")[0] == 0
     assert sorted(os.listdir("new")) == sorted(demo.FILES)
+
+
+def test_a_demo_that_cannot_be_written_is_told_before_the_work(folder, call, monkeypatch):
+    monkeypatch.setattr(demo, "make_restorer", lambda *words, **options: pytest.fail("was called"))
+    for name in demo.FILES:
+        Path("new", name).mkdir(parents=True)
+    assert call("demo", "-o", "new") == (1, b"", ["restore: new/damaged.png: is a folder: expected a file name"])
+    assert call("demo", "-o", "a.png/new/er") == (1, b"", [f"restore: a.png/new: its folder does not exist: {folder / 'a.png'}"])
+
+
+def test_a_demo_leaves_what_came_to_exist(folder, call, monkeypatch):
+    def late(pixels):
+        Path("new").mkdir()
+        Path("new/mask.png").write_bytes(b"of somebody else")
+        return pixels
+
+    plain = SimpleNamespace(device="cpu", inpaint=lambda pixels, mask: pixels, denoise=late)
+    monkeypatch.setattr(demo, "make_restorer", lambda *words, **options: plain)
+    assert call("demo", "-o", "new") == (1, b"", ["restore: new/mask.png: File exists"])
+    assert [path.read_bytes() for path in Path("new").iterdir()] == [b"of somebody else"]
 
 
 def test_denoise_with_the_shipped_weight(folder, call):

@@ -226,6 +226,22 @@ def test_figures_that_exist_are_kept_unless_told(folder, call):
     assert read("out/gradcam.png").pixels.ndim == 3
 
 
+def test_four_figures_are_replaced_or_none(folder, call, monkeypatch):
+    for name in FIGURES:
+        Path("out").mkdir(exist_ok=True)
+        Path("out", name).write_bytes(b"mine")
+    Path("out/kernels.png").unlink()
+    Path("out/kernels.png").mkdir()
+    words = "explain cat.png --backbone resnet8 --weights mine.pth -o out --on-exists replace --steps 1"
+    with monkeypatch.context() as before_the_work:
+        before_the_work.setattr("restore_cli.explain.draw", lambda *_, **__: pytest.fail("was called"))
+        assert call(words) == (1, [], ["restore: out/kernels.png: is a folder: expected a file name"])
+    monkeypatch.setattr("restore_cli.explain.check_folder", lambda *_: None)
+    assert call(words) == (1, [], ["restore: out/kernels.png: is a folder: expected a file name"])
+    assert [Path("out", name).read_bytes() for name in FIGURES if name != "kernels.png"] == [b"mine"] * 3
+    assert len(list(Path("out").iterdir())) == 4
+
+
 def test_a_photograph_that_cannot_be_read_leaves_nothing(folder, call):
     Path("text.png").write_text("no picture")
     code, out, err = call("explain text.png --backbone tiny -o out")

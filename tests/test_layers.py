@@ -73,6 +73,7 @@ SIDEWAYS = {
         "base",
         "photos",
         "inpaint",
+        "folder",
         "demo",
         "classify",
         "explain",

@@ -1,6 +1,5 @@
 """`restore demo`: damage a photograph, repair it, show what was gained."""
 
-import contextlib
 import os
 import time
 from pathlib import Path
@@ -8,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from restore_cli.base import Arithmetic, Device, Engine, Precision, RunBy, WrongCall, give_up, make_restorer
+from restore_cli.base import Arithmetic, Device, Engine, Precision, RunBy, WrongCall, make_restorer
+from restore_cli.folder import check_folder, write_all
 
 if TYPE_CHECKING:
     import numpy as np
@@ -37,11 +37,10 @@ def demo(
     there = [name for name in FILES if os.path.lexists(out / name)]
     if there and len(there) < len(FILES):
         raise WrongCall(f"{out / there[0]} is there without the rest of a demo; expected a new folder, or that of an earlier demo")
+    check_folder(out, FILES)
     from skimage import data
 
-    from restore.batch import describe
     from restore.figures import sheet
-    from restore.image import ImageError, Picture, drafted
     from restore.metrics import psnr
 
     photo = data.astronaut()
@@ -53,13 +52,7 @@ def demo(
     before, after = psnr(damaged, photo), psnr(repaired, photo)
     captions = (f"damaged · {before:.1f} dB", f"repaired · {after:.1f} dB", "original")
     pictures = dict(zip(FILES, (damaged, mask, repaired, sheet([damaged, repaired, photo], captions)), strict=True))
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-        with contextlib.ExitStack() as drafts:
-            for name, pixels in pictures.items():
-                drafts.enter_context(drafted(Picture.from_array(pixels), out / name))
-    except (OSError, ImageError) as error:
-        give_up(describe(error))
+    write_all(out, pictures, replace=bool(there))
     for name in pictures:
         print(out / name)
     print(f"PSNR before {before:.2f} dB, after {after:.2f} dB, gained {after - before:.2f} dB, in {seconds:.1f} s on {restorer.device}")

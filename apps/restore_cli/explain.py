@@ -1,5 +1,6 @@
 """`restore explain`: what a network sees in a photograph, as figures."""
 
+import os
 from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -8,6 +9,7 @@ import typer
 
 from restore_cli.base import WrongCall, give_up, say
 from restore_cli.classify import Encoder, Labels, Weights, complaint, open_classifier, open_photo, refuse_terminal
+from restore_cli.folder import check_folder, write_all
 
 if TYPE_CHECKING:
     import numpy as np
@@ -51,12 +53,10 @@ def explain(  # noqa: PLR0913 - one parameter for each option
     refuse_terminal([photo], "restore explain - --backbone NAME -o DIR < photo.jpg")
     if out.exists() and not out.is_dir():
         raise WrongCall(f"output {out} is a file; expected a folder")
-    there = [out / name for name in FILES if (out / name).exists()]
+    there = [out / name for name in FILES if os.path.lexists(out / name)]
     if there and on_exists is Existing.fail:
         give_up(f"{there[0]} exists; choose --on-exists replace, or another folder")
-    from restore.batch import describe
-    from restore.image import ImageError, Picture, write
-
+    check_folder(out, FILES)
     net, names = open_classifier(backbone, weights, labels)
     chosen = find_class(target, names) if target else None
     try:
@@ -68,13 +68,9 @@ def explain(  # noqa: PLR0913 - one parameter for each option
         figures = draw(net, x, names, target=chosen, layer=layer or None, steps=steps)
     except ValueError as error:
         raise WrongCall(str(error)) from error
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-        for name, pixels in zip(FILES, figures, strict=True):
-            write(Picture.from_array(pixels), out / name)
-            print(out / name)
-    except (OSError, ImageError) as error:
-        give_up(describe(error))
+    write_all(out, dict(zip(FILES, figures, strict=True)), replace=on_exists is Existing.replace)
+    for name in FILES:
+        print(out / name)
 
 
 def find_class(wanted: str, names: tuple[str, ...]) -> int:
