@@ -78,12 +78,13 @@ def run(
         What was settled already, then what came of each job. Errors become outcomes; an interruption (Ctrl-C) is passed on.
     """
     yield from work.settled
+    taken = names(work.jobs)
     for job in work.jobs:
         started = time.perf_counter()
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always", ImageWarning)
             try:
-                outcome = _carry_out(job, work, function, max_pixels, partial(progress or _ignore, job), caught)
+                outcome = _carry_out(job, work.on_exists, taken, function, max_pixels, partial(progress or _ignore, job), caught)
             except Exception as error:
                 outcome = Outcome(job.source, job.target, "failed", without_name(describe(error), job.source))
         notes = []
@@ -135,7 +136,8 @@ class _Stdin(io.BytesIO):
 
 def _carry_out(
     job: Job,
-    work: Plan,
+    on_exists: str,
+    taken: set[str],
     function: Function,
     max_pixels: int,
     progress: Callable[[float], None],
@@ -143,7 +145,7 @@ def _carry_out(
 ) -> Outcome:
     """Read, work, write; what has come to exist meanwhile is dealt with before the work, and before the drafts take their places."""
     progress(0.0)
-    ahead = settle(job, work.on_exists, names(work.jobs))
+    ahead = settle(job, on_exists, taken)
     if isinstance(ahead, Outcome):
         return ahead
     job = ahead
@@ -160,8 +162,8 @@ def _carry_out(
     if result is picture and (job.target is None or job.target.suffix.lower() in FORMATS[picture.format or ""].suffixes):
         del caught[:lost]  # a copy keeps what reading had to leave out
         content = source.read_bytes() if isinstance(source, Path) else source.getvalue()
-    while not _write(content, beside, job, work.on_exists):
-        after = settle(job, work.on_exists, names(work.jobs))
+    while not _write(content, beside, job, on_exists):
+        after = settle(job, on_exists, taken)
         if isinstance(after, Outcome):
             return after
         job = after
@@ -171,9 +173,8 @@ def _carry_out(
 def _write(content: Picture | bytes, beside: Picture | None, job: Job, on_exists: str) -> bool:
     """Write the output and what is beside it, both or none; False: none, as there is a file that is not to be replaced."""
     try:
-        with (
-            contextlib.ExitStack() as drafts
-        ):  # the last in takes its place first: the output itself, which says that all is done, comes last
+        with contextlib.ExitStack() as drafts:
+            # the last in takes its place first: the output itself, which says that all is done, comes last
             if job.target:
                 drafts.enter_context(drafted(content, job.target, replace=on_exists == "replace"))
             if beside and job.beside:
