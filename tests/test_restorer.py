@@ -337,7 +337,7 @@ def test_what_blurred_a_picture_is_found_or_told(small: Restorer, monkeypatch: p
     heard: list[str] = []
     kernel = np.eye(3, dtype=np.float32) / 3
 
-    def find(pixels: np.ndarray, *runtimes: Runtime, blur: str, linear: bool, progress: Progress | None) -> np.ndarray | None:
+    def find(pixels: np.ndarray, *runtimes: Runtime, blur: str, linear: bool, where: None, progress: Progress | None) -> np.ndarray | None:
         heard.append(blur)
         if progress:
             progress(1.0)
@@ -457,7 +457,7 @@ def test_the_network_for_the_noise(
     told = []
 
     def spy(
-        pixels: np.ndarray, runtime: Runtime, *, sigma: float | None, camera: bool, tile: int, linear: bool, progress: None
+        pixels: np.ndarray, runtime: Runtime, *, sigma: float | None, camera: bool, tile: int, linear: bool, where: None, progress: None
     ) -> np.ndarray:
         told.append((runtime, sigma, camera))
         return pixels
