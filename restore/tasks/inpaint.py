@@ -10,12 +10,11 @@ from numbers import Integral
 
 import cv2
 import numpy as np
-import torch
 
-from restore import estimate, exemplar, grain, masks, patches
+from restore import estimate, exemplar, grain, masks
 from restore.image import from_float, to_float, to_linear, to_srgb
-from restore.nn.filling import push_pull
 from restore.runtime import Runtime
+from restore.tasks.base import continued
 from restore.tasks.crops import BLOCK, MIN_TILE, Box, in_order, plan, split, thick
 from restore.tiling import crop_to, is_out_of_memory, pad_to
 
@@ -229,8 +228,7 @@ def _copy_texture(crop: np.ndarray, filled: np.ndarray, unseen: np.ndarray, core
     x = to_float(crop)
     x = to_srgb(x) if linear else x
     lost = ~np.isfinite(x).all(2) | (unseen & ~filled)
-    if lost.any():
-        x = patches.pixels(push_pull(patches.planes(torch.from_numpy(x)), torch.from_numpy(lost)[None, None])).numpy()
+    x = continued(x, ~lost)
     y = exemplar.complete(x, written, sources=~lost & ~unseen, seed=seed)
     y = x + share[..., None] * (y - x)
     crop[written] = from_float(to_linear(y) if linear else y, crop.dtype)[written]
