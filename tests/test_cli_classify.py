@@ -156,6 +156,14 @@ def test_a_wrong_call_is_one_line_and_2(folder, call, words, said):
     assert sorted(Path().rglob("*")) == before
 
 
+def test_a_photograph_is_never_overwritten_by_a_figure_of_it(folder, call):
+    Path("cat.png").rename("features.png")
+    before = Path("features.png").read_bytes()
+    code, _, err = call("explain features.png --backbone tiny -o . --on-exists replace")
+    assert (code, err) == (2, ["restore: output features.png would overwrite a file that is read; expected another output"])
+    assert [Path("features.png").read_bytes(), Path("kernels.png").exists()] == [before, False]
+
+
 @pytest.mark.parametrize("words", ["classify cat.png", "explain cat.png -o out"])
 @pytest.mark.parametrize(
     ("options", "said"),

@@ -1,5 +1,6 @@
 import os
 import re
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -235,6 +236,28 @@ def test_a_comparison_that_cannot_be_made(folder, call):
     code, _, err = call("filters", "compare", "none.png", "-o", "grid.png", "--with", "box")
     assert (code, err) == (1, ["restore: none.png: no such file"])
     assert not Path("grid.png").exists()
+
+
+@pytest.mark.parametrize(
+    ("line", "kept"),
+    [
+        ("filters compare a.png -o {} --with box", "a.png"),
+        ("filters compare a.png -o {} --with box --against b.png", "b.png"),
+        ("filters compare a.png -o {} --with 'match --patch b.png'", "b.png"),
+        ("filter match a.png -o {} --patch b.png", "b.png"),
+        ("filter custom a.png -o {} --kernel=kernel.png", "kernel.png"),
+    ],
+)
+def test_what_is_read_is_never_overwritten(folder, call, line, kept):
+    Image.fromarray(PHOTO[:10, :10]).save("b.png")
+    Path("kernel.png").write_text("1 2 1")  # read whatever it is called
+    os.link(kept, "same.png")
+    before = Path(kept).read_bytes()
+    for name in (kept, "same.png"):
+        code, _, err = call(*shlex.split(line.format(name)), "--on-exists", "replace")
+        assert code == 2
+        assert err[-1] == f"restore: output {name} would overwrite a file that is read; expected another output"
+    assert Path(kept).read_bytes() == before
 
 
 def test_a_name_that_begins_with_a_dash(folder, call):

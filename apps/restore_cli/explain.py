@@ -9,7 +9,7 @@ import typer
 
 from restore_cli.base import WrongCall, give_up, say
 from restore_cli.classify import Encoder, Labels, Weights, complaint, open_classifier, open_photo, refuse_terminal
-from restore_cli.folder import check_folder, write_all
+from restore_cli.folder import check_folder, spare, write_all
 
 if TYPE_CHECKING:
     import numpy as np
@@ -53,6 +53,7 @@ def explain(  # noqa: PLR0913 - one parameter for each option
     refuse_terminal([photo], "restore explain - --backbone NAME -o DIR < photo.jpg")
     if out.exists() and not out.is_dir():
         raise WrongCall(f"output {out} is a file; expected a folder")
+    spare([photo, weights, labels or ""], [out / name for name in FILES])
     there = [out / name for name in FILES if os.path.lexists(out / name)]
     if there and on_exists is Existing.fail:
         give_up(f"{there[0]} exists; choose --on-exists replace, or another folder")

@@ -32,6 +32,7 @@ from restore_cli.base import (
     unknown,
 )
 from restore_cli.explain import Existing
+from restore_cli.folder import spare
 
 if TYPE_CHECKING:
     import numpy as np
@@ -72,10 +73,10 @@ def filter(  # noqa: PLR0913 - one parameter for each option
 ) -> None:
     """Filter photographs. The filter's own options, such as --sigma 2, follow its name; `restore filters` lists them."""
     row = find(name)
-    photos, options = parse(row, photos)
+    photos, options, files = parse(row, photos)
     if not photos:
         raise WrongCall("Missing argument 'PHOTOS'")
-    work = make_plan(photos, out, on_exists=on_exists)
+    work = make_plan(photos, out, on_exists=on_exists, reads=files)
 
     def prepare() -> "Repair":
         restorer = make_restorer(device, precision, runtime, tasks={"filter": ""}) if row.function is None else None
@@ -128,14 +129,16 @@ def compare(
 
     With seconds and, against a reference, PSNR and SSIM.
     """
-    chosen = []
+    chosen, reads = [], [photo, against]
     for words in wanted.split(","):
         name, *rest = split(words) or [""]
         row = find(name)
-        extra, options = parse(row, rest)
+        extra, options, files = parse(row, rest)
+        reads += files
         if extra:
             raise WrongCall(f"--with has {extra[0]!r} after {name!r}; {row.name} takes {takes(row)}")
         chosen.append((words.strip(), row, options))
+    spare(reads, [out])
     if out.exists() and on_exists is Existing.fail:
         give_up(f"{out} exists; choose --on-exists replace, or another name")
     from restore.batch import describe
@@ -219,16 +222,16 @@ def usage(option: inspect.Parameter) -> str:
     return f"--{name} {'none' if option.default is None else option.default}"
 
 
-def parse(row: "Row", words: list[str]) -> tuple[list[str], dict[str, Any]]:
+def parse(row: "Row", words: list[str]) -> tuple[list[str], dict[str, Any], list[str]]:
     """Take a filter's options out of the command line's words.
 
     Returns:
-        The words that are left, and the options by name.
+        The words that are left, the options by name, and the files that hold some of them.
 
     Raises:
         WrongCall: An option that the filter does not take, lacks, or takes otherwise.
     """
-    rest, options, queue = [], {}, list(words)
+    rest, options, files, queue = [], {}, [], list(words)
     while queue:
         word = queue.pop(0)
         if word == "-" or not word.startswith("-"):
@@ -244,12 +247,14 @@ def parse(row: "Row", words: list[str]) -> tuple[list[str], dict[str, Any]]:
             continue
         if not given and not queue:
             raise WrongCall(f"{flag} requires a value; {row.name} takes {takes(row)}")
-        options[option.name] = read_option(flag, text if given else queue.pop(0), option, row)
+        text = text if given else queue.pop(0)
+        options[option.name] = read_option(flag, text, option, row)
+        files += [text] if os.path.isfile(text) else []
     missing = [option for option in row.options.values() if option.default is option.empty and option.name not in options]
     if missing:
         raise WrongCall(f"{row.name} needs --{missing[0].name}; it takes {takes(row)}")
     rehearse(row, options)
-    return rest, options
+    return rest, options, files
 
 
 def read_option(flag: str, text: str, option: inspect.Parameter, row: "Row") -> Any:

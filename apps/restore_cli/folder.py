@@ -1,16 +1,34 @@
-"""Pictures that are written together into a folder, all or none."""
+"""Pictures that are written into a folder, all or none, and never over what is read."""
 
 import contextlib
 import errno
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from restore_cli.base import give_up
+from restore_cli.base import WrongCall, give_up
 
 if TYPE_CHECKING:
     import numpy as np
+
+
+def spare(reads: Iterable[str | os.PathLike[str]], targets: Iterable[Path]) -> None:
+    """Check that nothing that is read would be overwritten.
+
+    Args:
+        reads: Files; names of anything else are passed over.
+        targets: Files that will be written.
+
+    Raises:
+        WrongCall: A target is one of those that are read, under whatever name.
+    """
+    from restore.image.folders import identity
+
+    read = {identity(Path(path)) for path in reads} - {None}
+    for target in targets:
+        if identity(target) in read:
+            raise WrongCall(f"output {target} would overwrite a file that is read; expected another output")
 
 
 def check_folder(out: Path, names: Sequence[str]) -> None:
