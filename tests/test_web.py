@@ -1,5 +1,6 @@
 """The page without a browser: what its buttons do, and how it is served."""
 
+import errno
 import os
 import signal
 import socket
@@ -183,6 +184,19 @@ def test_what_writing_says_names_no_folder_of_the_server(
     with pytest.raises(tabs.base.gr.Error) as caught:
         tabs.base.carry_out(base.open_work(path), refuse, lambda fraction, desc: None, "Repairing")
     assert caught.value.message == "weights.toml is not a TOML file; it is a b.png"
+
+
+def test_a_full_disk_is_one_line(tabs, photo: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(dir: Path) -> str:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(dir / "tmp0"))
+
+    layer = np.zeros((300, 451, 4), np.uint8)
+    layer[40:50, 60:80] = 255
+    work = base.open_work(photo)
+    monkeypatch.setattr(base.tempfile, "mkdtemp", full)
+    with pytest.raises(tabs.base.gr.Error) as caught:
+        fill(tabs, work, editor={"layers": [layer]})
+    assert caught.value.message == "tmp0: No space left on device"
 
 
 def test_a_photograph_that_was_put_away_is_one_line(page_module, tabs) -> None:

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import gradio as gr
 from gradio.blocks import Block
 
+from restore.batch import describe
 from restore.image import SUFFIXES, ImageError, ImageWarning
 from restore.weights import WeightsError
 from restore_web import base, steps
@@ -44,17 +45,17 @@ class Step(NamedTuple):
 def told() -> Iterator[None]:
     """Show what the library warns of, and what it refuses, as one line on the page, which calls files by their names."""
 
-    def plain(message: object) -> str:
-        return html.escape(base.without_folders(str(message)))
+    def plain(message: str) -> str:
+        return html.escape(base.without_folders(message))
 
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", ImageWarning)
         try:
             yield
-        except (ImageError, ValueError, MemoryError, WeightsError) as error:
-            raise gr.Error(plain(error), print_exception=False) from error
+        except (ImageError, ValueError, MemoryError, OSError, WeightsError) as error:
+            raise gr.Error(plain(describe(error)), print_exception=False) from error
     for warning in caught:
-        gr.Warning(plain(warning.message))
+        gr.Warning(plain(str(warning.message)))
 
 
 def held(work: Work | None) -> Work:
