@@ -98,7 +98,7 @@ def test_three_equal_channels_are_grey() -> None:
 
 @pytest.mark.parametrize("channels", [1, 3])
 def test_linear_pictures_reach_the_network_encoded(channels: int) -> None:
-    picture = ramp(26, 27).repeat(channels, 2) ** np.float32([1, 2, 3][:channels])
+    picture = 0.2 + 0.6 * ramp(26, 27).repeat(channels, 2) ** np.float32([1, 2, 3][:channels])
     result = denoise(picture, brighten, sigma=10, linear=True)
     level = 10 / 255 * (np.sqrt(3) if channels == 1 else 1)
     np.testing.assert_allclose(result, to_linear(to_srgb(picture) + level), atol=1e-5)
@@ -184,11 +184,26 @@ def test_black_and_white_of_grey_pictures_are_not_dulled() -> None:
     assert abs((noisy - clean)[:, :80].mean()) > 12
 
 
-def test_a_level_that_is_not_there_does_not_crush_black() -> None:
-    clean = (60 * ramp(128, 128)).astype(np.uint8)
-    runtime = Runtime(weights.load("denoise"), device="cpu")
-    beyond = denoise(clean / np.float32(255) - np.float32(0.001), runtime, sigma=50)  # no clipping can be undone in it
-    assert abs(denoise(clean, runtime, sigma=50).mean() - 255 * beyond.clip(0, 1).mean()) < 1
+@pytest.mark.parametrize("name", ["denoise", "denoise-fast"])
+@pytest.mark.parametrize("kind", ["grey", "map", "sepia", "flat", "writing", "one row"])
+def test_a_level_that_is_not_there_changes_no_brightness(name: str, kind: str) -> None:
+    """Noise across the grey axis without any along it is what clipping leaves: dark became darker, light lighter."""
+    clean, draws = data.camera()[100:260, 100:260, None], np.random.default_rng(0)
+    if kind == "flat":
+        clean = np.where(np.arange(160) < 80, 40, 200)[None, :, None].repeat(160, 0).astype(np.uint8)
+    elif kind == "writing":
+        clean = data.text()[:160, :160, None]
+    elif kind == "one row":
+        clean = clean[:1]
+    noisy = clean
+    if kind == "sepia":
+        clean = np.uint8(clean * np.array([1, 0.89, 0.71]))
+        noisy = np.uint8((clean + draws.normal(0, 6, (160, 160, 1)) * np.array([1, 0.89, 0.71])).clip(0, 255))
+    for sigma in (15, 25, 50):
+        level = np.full(clean.shape[:2], sigma) if kind == "map" else sigma
+        result = denoise(noisy, Runtime(weights.load(name), device="cpu"), sigma=level).astype(float)
+        assert abs(result.mean() - noisy.mean()) < 1
+        assert psnr(result.round().astype(np.uint8), clean) > {15: 34, 25: 32.5, 50: 29.5}[sigma]
 
 
 def test_noise_of_colours_own_goes_beside_what_they_share() -> None:
@@ -262,13 +277,14 @@ def test_far_from_the_border_the_other_level_is_not_seen() -> None:
 
 def test_grey_under_a_map_gets_white_noise_of_its_level() -> None:
     seen = []
-    picture = np.full((128, 256, 1), 0.5, np.float32)
-    denoise(picture, stand_in(lambda image, level: (seen.append((image, level)), image)[1]), sigma=level_map((128, 256)))
+    levels = level_map((128, 256))
+    picture = (0.5 + np.random.default_rng(1).normal(0, levels / 255)).astype(np.float32)[..., None]
+    denoise(picture, stand_in(lambda image, level: (seen.append((image, level)), image)[1]), sigma=levels)
     ((image, level),) = seen
-    np.testing.assert_allclose(level[..., 0], level_map((128, 256)) / 255 * np.sqrt(3), rtol=1e-6)
+    np.testing.assert_allclose(level[..., 0], levels / 255 * np.sqrt(3), rtol=1e-6)
     across = image @ np.float32([1, -1, 0]) / np.float32(np.sqrt(2))
     for half, sigma in ((across[:, :128], 10), (across[:, 128:], 40)):
-        assert half.std() * 255 == pytest.approx(sigma * np.sqrt(3), rel=0.03)
+        assert half.std() * 255 == pytest.approx(sigma * np.sqrt(3), rel=0.05)
 
 
 @pytest.mark.parametrize("camera", [False, True])

@@ -1,5 +1,6 @@
 """Remove noise."""
 
+import math
 from collections.abc import Callable
 from numbers import Real
 
@@ -21,6 +22,10 @@ GREY = np.full(3, 1 / np.sqrt(3), np.float32)
 """The grey axis of RGB."""
 LEAST = 1.0
 """Noise of the channels' own beside what they share is removed from this level on, in 8-bit units."""
+LOOKED = 250_000
+"""Squares in which the finest detail is looked at, at most about."""
+NORMAL_MEDIAN = 0.6745
+"""Median of the size of a standard normal number."""
 _DEPTHS = np.linspace(0, 5, 501)
 _SEEN = _DEPTHS * ndtr(_DEPTHS) + np.exp(-(_DEPTHS**2) / 2) / np.sqrt(2 * np.pi)
 """The mean of max(0, x + n) for x in ``_DEPTHS`` and normal noise n of deviation 1."""
@@ -129,14 +134,16 @@ def run_white(
         As ``base.run``.
     """
     if pixels.shape[2] == 1 or bool((pixels[..., :1] == pixels).all()):
-        found = 3**0.5 * noise_level(pixels, linear=linear, where=where) / 255
-        return _run_along(pixels, runtime, level * 3**0.5, GREY, found, tile=tile, linear=linear, progress=progress)
+        there = _there(pixels, level, linear=linear, where=where)
+        return _run_along(pixels, runtime, level * 3**0.5, GREY, there, tile=tile, linear=linear, progress=progress)
     if shared is None:
         return run(pixels, runtime, level, tile=tile, linear=linear, progress=progress)
     own = np.minimum(level, shared.across / 255)
     first, second = kinds.shares(progress, 2)
     along = np.sqrt(3 * level**2 - 2 * own**2)
-    pixels = _run_along(pixels, runtime, along, shared.axis, shared.along / 255, tile=tile, linear=linear, progress=first)
+    is_map = isinstance(along, np.ndarray)
+    there = _there(pixels, level, linear=linear, where=where) if is_map else min(1.0, shared.along / 255 / float(along))
+    pixels = _run_along(pixels, runtime, along, shared.axis, there, tile=tile, linear=linear, progress=first)
     if shared.across >= LEAST:
         return run(pixels, runtime, own, tile=tile, linear=linear, progress=second)
     if second:
@@ -149,7 +156,7 @@ def _run_along(
     runtime: Runtime,
     level: float | np.ndarray,
     axis: np.ndarray,
-    found: float,
+    there: float,
     *,
     tile: int,
     linear: bool,
@@ -157,8 +164,9 @@ def _run_along(
 ) -> np.ndarray:
     """As ``base.run``, for noise along one axis of colour (3,), made white by noise across it that is not in the result.
 
-    Noise above ``MAX_SIGMA`` is removed at less contrast. Clipping to [0, 1] has made black brighter, and white darker, than they were; as
-    far as the picture has noise, of the level ``found``, that is undone.
+    The picture has noise of ``there`` times the level, and gets as much across the axis: were that of the whole level, the network would
+    take for clipped what it misses along the axis, and make dark darker and light lighter. Noise above ``MAX_SIGMA`` is removed at less
+    contrast. Clipping to [0, 1] has made black brighter, and white darker, than they were; as far as the picture has noise, that is undone.
     """
     stored, across = pixels[..., : 1 if axis is GREY else 3], np.linalg.svd(axis[None])[2][1:]  # (2, 3)
     contrast = min(1.0, MAX_SIGMA / 255 / float(np.max(level)))
@@ -171,14 +179,39 @@ def _run_along(
         if not np.isfinite(x).all():
             raise ValueError("the picture holds a NaN or an infinity; expected finite numbers")
         x = (to_srgb(x) if linear else x) + np.zeros(3, np.float32)  # (h, w, 3)
-        noisy = x + given * (_normal(crop[..., -2:]) @ across)
+        noisy = x + there * given * (_normal(crop[..., -2:]) @ across)
         y = runtime(contrast * noisy, contrast * given if given.ndim else float(contrast * given)) / contrast
         y = x + ((y - x) @ axis)[..., None] * axis
-        y = (_unclipped(y, np.minimum(given, found) * np.abs(axis)) if is_clipped else y)[..., : pixels.shape[2]]
+        y = (_unclipped(y, there * given * np.abs(axis)) if is_clipped else y)[..., : pixels.shape[2]]
         return from_float(to_linear(y) if linear else y, crop.dtype)
 
     image = beside(_with_noise(stored), level)
     return tiled(clean, image, tile=tile, halo=runtime.halo, multiple_of=runtime.multiple_of, min_size=runtime.min_size, progress=progress)
+
+
+def _there(pixels: np.ndarray, level: float | np.ndarray, *, linear: bool, where: np.ndarray | None) -> float:
+    """How much of noise of a level, a number or a map (H, W) on the scale of [0, 1], a picture (H, W, C) has: from 0 to 1.
+
+    Of a map, what is told the most noise is looked at. Where noise cannot be estimated, in writing and tiny pictures, the finest detail
+    says how much there may be (Donoho, Johnstone 1994).
+    """
+    least = float(np.max(level))
+    if isinstance(level, np.ndarray):
+        least /= 2
+        where = level >= least if where is None else where & (level >= least)
+        x = to_float(pixels)
+        pixels, linear = (to_srgb(x) if linear else x) * (least / np.maximum(level, least))[..., None], False  # alike noise everywhere
+    found = noise_level(pixels, linear=linear, where=where) / 255
+    if not found:
+        sides = tuple(min(2, side) for side in pixels.shape[:2])
+        squares = np.lib.stride_tricks.sliding_window_view(pixels, sides, axis=(0, 1))  # (h, w, C, 2, 2)
+        step = math.ceil(math.sqrt(squares.shape[0] * squares.shape[1] / LOOKED))
+        x = to_float(squares[::step, ::step])
+        x = to_srgb(x) if linear else x
+        for axis in (axis for axis in (3, 4) if x.shape[axis] > 1):
+            x = np.diff(x, axis=axis) / math.sqrt(2)
+        found = float(np.median(np.abs(x))) / NORMAL_MEDIAN if sides != (1, 1) else 0.0
+    return min(1.0, found / least)
 
 
 def _unclipped(y: np.ndarray, sigma: np.ndarray) -> np.ndarray:
