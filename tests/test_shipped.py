@@ -52,7 +52,7 @@ def test_clean_pictures_come_back(ours, name):
 
 
 @pytest.mark.parametrize("task", REPAIRS)
-@pytest.mark.parametrize("name", ["face", "cup", "night"])
+@pytest.mark.parametrize("name", ["face", "cup", "night", "grey"])
 def test_no_colour_shifts_in_what_is_clean_and_repaired_all_the_same(ours, task, name):
     clean = np.ascontiguousarray(CLEAN[name])
     back = getattr(ours, task)(clean, **({"sigma": 3} if task == "denoise" else REPAIRS[task]))
