@@ -661,6 +661,13 @@ def test_train_lists_recipes_and_runs_one(folder, call):
     code, _, err = call("train", "denoise", "--data", "masks/sub", "--out", "run", "--set", "steps=1")
     assert (code, len(err)) == (1, 1)
     assert "photograph" in err[0]
+    for settings, said in (
+        ("steps=1 crop=36", "crop is 36; expected a multiple of 8, as the network 'restoration' needs"),
+        ("steps=1 objective.features=", "objective.features is ''; expected the file of LPIPS's trunk, or objective.perceptual=0"),
+    ):
+        recipe = "inpaint" if "features" in settings else "denoise"
+        words = [word for setting in settings.split() for word in ("--set", setting)]
+        assert call("train", recipe, "--data", "masks/sub", "--out", "run", *words) == (2, b"", [f"restore: {said}"])
     assert call("train", "denoise", "--data", "in", "--out", "a.png/x") == (1, b"", ["restore: a.png/x: Not a directory"])
 
 

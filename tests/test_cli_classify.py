@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import tifffile
 import torch
 import torchvision
 from PIL import Image
@@ -54,6 +55,16 @@ def test_a_shipped_classifier_names_what_it_sees(folder, call):
         shares = expected(weights.load("tiny"), photo)
         order = shares.argsort(descending=True)[:2].tolist()
         assert lines == [f"  {100 * shares[i]:5.1f} %  {['cat', 'dog', 'cow'][i]}" for i in order]
+
+
+def test_a_picture_that_holds_a_nan_is_one_line_and_1(folder, call):
+    pixels = np.full((40, 50, 3), 0.5, np.float32)
+    pixels[20, 25, 1] = np.nan
+    tifffile.imwrite("nan.tif", pixels, photometric="rgb")
+    for words in ("classify nan.tif", "explain nan.tif -o out"):
+        code, out, err = call(f"{words} --backbone tiny")
+        assert (code, out, err[-1:]) == (1, [], ["nan.tif: the picture holds a NaN or an infinity; expected finite numbers"])
+    assert not Path("out").exists()
 
 
 def test_json_is_one_object_to_a_line(folder, call):

@@ -40,3 +40,13 @@ def test_another_thread_changes_nothing():
     thread.start()
     thread.join()
     assert seen == before
+
+
+def test_within_itself_it_is_the_same():
+    before = [signal.getsignal(each) for each in ENDINGS]
+    with ended_by_signals() as received:
+        with pytest.raises(KeyboardInterrupt), ended_by_signals():
+            signal.raise_signal(ENDINGS[0])
+        assert received == [ENDINGS[0]]
+        signal.raise_signal(ENDINGS[0])  # the tidying up goes on
+    assert [signal.getsignal(each) for each in ENDINGS] == before

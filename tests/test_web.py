@@ -259,7 +259,7 @@ def test_serving_leaves_nothing_behind(page_module, monkeypatch: pytest.MonkeyPa
     monkeypatch.setenv("GRADIO_TEMP_DIR", "to be restored")
     monkeypatch.setenv("no_proxy", "example.org")
     monkeypatch.setattr(page_module, "launch", launch)
-    monkeypatch.setattr(page_module.gr.Blocks, "block_thread", lambda self: None)
+    monkeypatch.setattr(restore_web, "wait", lambda: None)
     restore_web.serve(port=7861, open_browser=False)
     assert not folders[0].exists()
     assert os.environ["no_proxy"] == "example.org,127.0.0.1,localhost"
@@ -273,10 +273,13 @@ def test_signals_leave_nothing_behind(name: str, page_module, monkeypatch: pytes
     before = signal.getsignal(ending)
     monkeypatch.setenv("GRADIO_TEMP_DIR", "to be restored")
     monkeypatch.setattr(page_module, "launch", lambda *_, **__: folders.append(Path(os.environ["GRADIO_TEMP_DIR"])))
-    monkeypatch.setattr(page_module.gr.Blocks, "block_thread", lambda self: os.kill(os.getpid(), ending))
+    monkeypatch.setattr(restore_web, "wait", lambda: os.kill(os.getpid(), ending))
     with pytest.raises(KeyboardInterrupt):
         restore_web.serve(port=7861, open_browser=False)
-    assert not folders[0].exists()
+    with pytest.raises(SystemExit) as stopped:
+        main(["web", "--no-browser"])
+    assert stopped.value.code == 128 + ending
+    assert not any(folder.exists() for folder in folders)
     assert signal.getsignal(ending) is before
 
 

@@ -71,6 +71,8 @@ def train(
             check_weight(config.start)
         with bar() as progress:
             engine.train(config, source=data, out=out, progress=progress)
+    except engine.SettingError as error:
+        raise WrongCall(str(error)) from error
     except (engine.TrainingError, WeightsError, ValueError, OSError) as error:
         give_up(describe(error))
 

@@ -5,6 +5,7 @@ Importing it is cheap; `build` and `serve` import gradio and the networks.
 
 import os
 import tempfile
+import time
 from typing import TYPE_CHECKING
 
 from restore.signals import ended_by_signals
@@ -37,6 +38,7 @@ def serve(*, host: str = "127.0.0.1", port: int = 7860, open_browser: bool = Tru
         open_browser: Open the page in the default browser.
 
     Raises:
+        KeyboardInterrupt: Always in the end, by Ctrl-C or a signal that ends the process.
         OSError: The address cannot be bound.
         WeightsError: The manifest of the weights cannot be read.
     """
@@ -49,4 +51,13 @@ def serve(*, host: str = "127.0.0.1", port: int = 7860, open_browser: bool = Tru
         page = build()
         with ended_by_signals():
             print(f"The page is at {launch(page, host=host, port=port, open_browser=open_browser)} and ends with Ctrl-C.", flush=True)
-            page.block_thread()
+            try:
+                wait()
+            finally:
+                page.close(verbose=False)
+
+
+def wait() -> None:
+    """Do nothing until there is a signal."""
+    while True:
+        time.sleep(1)

@@ -107,7 +107,7 @@ class Backbone(nn.Module):
             (1, in_channels, *input_size), float32.
 
         Raises:
-            ValueError: The network takes neither one channel nor three.
+            ValueError: The network takes neither one channel nor three; a float picture holds a NaN or an infinity.
         """
         if not isinstance(picture, Picture):
             picture = Picture.from_array(picture)
@@ -116,6 +116,8 @@ class Backbone(nn.Module):
         height, width = picture.pixels.shape[0] - 2 * down, picture.pixels.shape[1] - 2 * right
         pixels = picture.pixels[down : down + height, right : right + width]
         x = torch.from_numpy(np.ascontiguousarray(to_float(pixels))).permute(2, 0, 1)[None]  # (1, C, H, W)
+        if not x.isfinite().all():
+            raise ValueError("the picture holds a NaN or an infinity; expected finite numbers")
         wanted = len(self.mean)
         if wanted not in (1, 3):
             raise ValueError(f"a picture has 1 or 3 channels; this network takes {wanted}")

@@ -91,7 +91,8 @@ def inpaint(  # noqa: PLR0913 - all that people choose about a fill
         tile: Largest side of a crop, in pixels. Long holes are filled crop by crop, each sees what those before it filled; the inside of
             holes too thick for a crop, or for a network thicker than ``THICK``, is filled at half the resolution first.
         linear: The samples are proportional to light; holes are filled sRGB-encoded.
-        hidden: (H, W) bool, what nobody sees, such as the colours of transparent pixels: nothing is filled from them. None: nothing.
+        hidden: (H, W) bool, what nobody sees, such as the colours of transparent pixels: nothing is filled from them, and they stay as
+            they are. None: nothing.
         finish: What the fill of method "learned" gets in the end; None: nothing.
         progress: Called with the fraction done, 0 to 1.
 
@@ -134,6 +135,8 @@ def inpaint(  # noqa: PLR0913 - all that people choose about a fill
     if finish:
         unseen = marked if hidden is None else marked | hidden
         _finish(result, marked, unseen, textured, finish, linear=linear, report=report)
+    if hidden is not None:
+        result[hidden] = pixels[hidden]
     report(1.0)
     return result
 

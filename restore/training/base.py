@@ -27,6 +27,10 @@ class TrainingError(RuntimeError):
     """A run cannot start or go on; the message is one line."""
 
 
+class SettingError(ValueError):
+    """A setting does not go with the network, the machine or the other settings; the message is one line."""
+
+
 class Source(Protocol):
     """Pictures to train on."""
 

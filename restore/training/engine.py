@@ -16,7 +16,7 @@ from torch import nn
 
 from restore import data
 from restore.draws import Draws
-from restore.training.base import Adversarial, Batch, Reading, Source, TrainingError
+from restore.training.base import Adversarial, Batch, Reading, SettingError, Source, TrainingError
 from restore.training.checkpoints import (
     State,
     describe,
@@ -35,7 +35,7 @@ from restore.training.log import Log, Pace, Progress, contact_sheet
 from restore.training.optim import Player, build_optimizers
 from restore.training.processes import Processes, together
 
-__all__ = ["Progress", "TrainingError", "export", "read_checkpoint", "start_from", "train"]
+__all__ = ["Progress", "SettingError", "TrainingError", "export", "read_checkpoint", "start_from", "train"]
 
 
 def train(
@@ -74,24 +74,25 @@ def train(
     Raises:
         TrainingError: The loss is not finite (what it came from is written to ``nan-batch.pt``), no checkpoint fits the configuration, or
             tensorboard is missing, or a checkpoint cannot be written.
-        ValueError: No pictures, options or a size of crops that the network does not take, no LPIPS trunk for a perceptual loss, a batch
-            that cannot be shared out among the processes, or a run within the folder of its pictures.
+        SettingError: A size of crops that the network does not take, no LPIPS trunk for a perceptual loss, a batch that cannot be shared
+            out among the processes, or a run within the folder of its pictures.
+        ValueError: No pictures, or options that the network does not take.
     """
     if source.resolve() in (out.resolve(), *out.resolve().parents):
-        raise ValueError(f"the run {out} lies within {source}, and what it draws would be trained on; expected a folder elsewhere")
+        raise SettingError(f"the run {out} lies within {source}, and what it draws would be trained on; expected a folder elsewhere")
     if config.threads:
         torch.set_num_threads(config.threads)
     with together() as processes:
         for _, _, batch in config.stages:
             if batch % processes.count:
-                raise ValueError(f"batch is {batch}; expected a multiple of {processes.count}, the number of processes")
+                raise SettingError(f"batch is {batch}; expected a multiple of {processes.count}, the number of processes")
         out.mkdir(parents=True, exist_ok=True)
         tell = say if processes.leads else lambda line: None
         state = prepare(config, processes.device)
         multiple = getattr(state.averaged, "multiple_of", 1)
         for _, crop, _ in config.stages:
             if crop % multiple:
-                raise ValueError(f"crop is {crop}; expected a multiple of {multiple}, as the network {config.network!r} needs")
+                raise SettingError(f"crop is {crop}; expected a multiple of {multiple}, as the network {config.network!r} needs")
         resume(config, out, state, tell)
         processes.wait()
         if processes.leads:

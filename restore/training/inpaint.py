@@ -14,7 +14,7 @@ from restore.draws import Draws
 from restore.masks.bank import Bank
 from restore.metrics import MetricUnavailable
 from restore.networks.discriminator import PatchDiscriminator
-from restore.training.base import Batch, Photographs, check_names, check_range, psnr
+from restore.training.base import Batch, Photographs, Reading, SettingError, Source, check_names, check_range, psnr
 
 SHIFTS = 8
 """LPIPS starts at one of so many pixels each way: the strides of its first layers together."""
@@ -71,6 +71,12 @@ class Inpaint(Photographs):
             if getattr(self, name) < 1:
                 raise ValueError(f"objective.{name} is {getattr(self, name)}; expected a number above 0")
         check_names("objective.kinds", self.kinds, list(masks.MASKS))
+
+    def read(self, reading: Reading) -> tuple[Source, list[Batch]]:
+        """As ``Photographs.read``, once it is sure that LPIPS can be measured where it is asked for."""
+        if self.perceptual:
+            perceptual(self.features, next(reading.network.parameters()).device)
+        return super().read(reading)
 
     def draw(self, clean: torch.Tensor, draws: Draws) -> Batch:
         """Cut holes drawn from the bank; ``shift`` is where LPIPS starts, the same for all crops."""
@@ -165,10 +171,10 @@ def perceptual(features: str, device: torch.device) -> losses.Perceptual:
     """The LPIPS network, loaded once.
 
     Raises:
-        ValueError: ``features`` is not the file of its trunk.
+        SettingError: ``features`` is not the file of its trunk.
     """
     try:
         return losses.Perceptual(Path(features)).to(device)
     except MetricUnavailable as error:
         wanted = "expected the file of LPIPS's trunk, or objective.perceptual=0"
-        raise ValueError(f"objective.features is {features!r}; {wanted}") from error
+        raise SettingError(f"objective.features is {features!r}; {wanted}") from error
