@@ -302,8 +302,25 @@ def test_a_camera_network_is_told_nothing_unless_somebody_knows() -> None:
     grey = random_picture((8, 9, 1), np.uint8)
     np.testing.assert_array_equal(denoise(grey, runtime, camera=True), grey)
     denoise(grey, runtime, camera=True, sigma=51)
-    assert [level for _, level in seen] == [0, 0.2]
+    assert [level for _, level in seen] == [0, 0.2, 0]
     np.testing.assert_allclose(seen[0][0], np.repeat(grey, 3, 2) / np.float32(255), atol=1e-6)
+
+
+@pytest.mark.parametrize("kind", ["night", "dark", "grey, 16 bits", "map"])
+def test_a_camera_network_that_is_told_a_level_changes_no_brightness(kind: str) -> None:
+    clean = data.rocket()[:192, 200:392] if kind == "night" else data.astronaut()[:192, 150:342]
+    clean = clean // 8 if kind == "dark" else clean[..., 1:2] * np.uint16(257) if kind == "grey, 16 bits" else clean
+    level = np.full(clean.shape[:2], 30) if kind == "map" else 30
+    result = denoise(clean, Runtime(weights.load("denoise-camera"), device="cpu"), sigma=level, camera=True)
+    shift = np.abs(result.mean((0, 1)) - clean.mean((0, 1))) / full_scale(clean.dtype)
+    assert shift.max() * 255 < 0.3
+    assert psnr(result, clean) > 35
+
+
+def test_tiles_of_a_camera_network_that_is_told_a_level_are_exact() -> None:
+    picture, runtime = random_picture((150, 131, 3), np.float32), real_network()
+    whole, tiles = (denoise(picture, runtime, sigma=25, camera=True, tile=tile) for tile in (256, 32))
+    np.testing.assert_allclose(tiles, whole, atol=1e-5)
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ import math
 from collections.abc import Callable
 from numbers import Real
 
+import cv2
 import numpy as np
 from scipy.special import ndtr, ndtri
 
@@ -22,6 +23,8 @@ GREY = np.full(3, 1 / np.sqrt(3), np.float32)
 """The grey axis of RGB."""
 LEAST = 1.0
 """Noise of the channels' own beside what they share is removed from this level on, in 8-bit units."""
+LARGE = 8
+"""Sigma of a Gaussian, in pixels: what it leaves of a camera network's picture does not depend on the level that is told."""
 LOOKED = 250_000
 """Squares in which the finest detail is looked at, at most about."""
 NORMAL_MEDIAN = 0.6745
@@ -54,7 +57,8 @@ def denoise(
         sigma: Standard deviation of the noise in 8-bit units, 0 to 75, whatever the depth, or a map of it (H, W); None: estimated. Where it
             is 0, nothing changes.
         camera: The runtime is one for the noise of cameras, which neighbouring pixels share: it gets grey as three equal channels, and
-            where ``sigma`` is None it sees for itself how strong the noise is.
+            where ``sigma`` is None it sees for itself how strong the noise is. Told a level it is asked twice, so that only detail
+            depends on it and no brightness.
         tile: Largest side of what the network gets at once, in pixels, without the halo.
         linear: The samples are proportional to light; the network gets them sRGB-encoded, and ``sigma`` is that of the encoded samples.
         where: (H, W) bool, where it is looked how strong the noise is, and of what colour; None: everywhere.
@@ -76,11 +80,31 @@ def denoise(
             progress(1.0)
         return pixels.copy()
     if camera:
-        result = run(pixels, runtime, sigma / 255, tile=tile, linear=linear, progress=progress)
+        result = run(pixels, _Steady(runtime), sigma / 255, tile=tile, linear=linear, progress=progress)
     else:
         shared = shared_noise(pixels, linear=linear, where=where)
         result = run_white(pixels, runtime, sigma / 255, shared, tile=tile, linear=linear, where=where, progress=progress)
     return np.where(sigma[..., None] == 0, pixels, result) if isinstance(sigma, np.ndarray) else result
+
+
+class _Steady(Runtime):
+    """A network for the noise of cameras that is told how strong it is, and changes no brightness by it.
+
+    Told more than there is, such a network makes dark darker, light lighter and colours others: sensors clip. So what is larger than
+    ``LARGE`` is as the network sees it that is told nothing.
+    """
+
+    def __init__(self, runtime: Runtime) -> None:
+        self._told, reach = runtime, 3 * LARGE
+        self.multiple_of, self.min_size = runtime.multiple_of, runtime.min_size
+        self.halo = None if runtime.halo is None else runtime.halo + reach
+        self._size = (2 * reach + 1, 2 * reach + 1)
+
+    def __call__(self, image: np.ndarray, condition: np.ndarray | float | tuple[int, float]) -> np.ndarray:
+        """As ``Runtime``; the condition is a level, one or a map."""
+        told = self._told(image, condition)
+        untold = self._told(image, np.zeros_like(condition) if isinstance(condition, np.ndarray) else 0.0)
+        return told + cv2.GaussianBlur(untold - told, self._size, LARGE, borderType=cv2.BORDER_REFLECT_101)
 
 
 def check_noise(noise: str) -> None:
