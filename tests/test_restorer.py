@@ -111,8 +111,13 @@ def test_colours_under_full_transparency_stay_there(task: str, dtype: type, smal
 @pytest.mark.parametrize("method", ["learned", "telea"])
 def test_colours_under_full_transparency_do_not_matter(method: str, small: Restorer) -> None:
     alpha = np.where(np.indices(MASK.shape).sum(0) < 50, 255, 0).astype(np.uint8)
-    fills = [small.inpaint(np.dstack([np.where(alpha[..., None], PHOTO, value), alpha]), MASK, method=method) for value in (0, 255)]
-    np.testing.assert_array_equal(*(fill[MASK > 0] for fill in fills))
+    cut_outs = [np.dstack([np.where(alpha[..., None], PHOTO, value), alpha]) for value in (0, 255)]
+    fills = [small.inpaint(cut_out, MASK, method=method) for cut_out in cut_outs]
+    marked, hidden = MASK > 0, alpha == 0
+    np.testing.assert_array_equal(*(fill[marked & ~hidden] for fill in fills))
+    assert (marked & hidden).any()
+    for cut_out, fill in zip(cut_outs, fills, strict=True):
+        np.testing.assert_array_equal(fill[hidden], cut_out[hidden])
 
 
 def test_noise_is_not_looked_for_under_full_transparency(small: Restorer) -> None:
