@@ -219,23 +219,26 @@ def _there(pixels: np.ndarray, level: float | np.ndarray, *, linear: bool, where
     Of a map, what is told the most noise is looked at. Where noise cannot be estimated, in writing and tiny pictures, the finest detail
     says how much there may be (Donoho, Johnstone 1994).
     """
-    least = float(np.max(level))
+    told = float(np.max(level))
     if isinstance(level, np.ndarray):
-        least /= 2
-        where = level >= least if where is None else where & (level >= least)
+        told /= 2
+        where = level >= told if where is None else where & (level >= told)
         x = to_float(pixels)
-        pixels, linear = (to_srgb(x) if linear else x) * (least / np.maximum(level, least))[..., None], False  # alike noise everywhere
+        pixels, linear = (to_srgb(x) if linear else x) * (told / np.maximum(level, told))[..., None], False  # alike noise everywhere
     found = noise_level(pixels, linear=linear, where=where) / 255
-    if not found:
-        sides = tuple(min(2, side) for side in pixels.shape[:2])
-        squares = np.lib.stride_tricks.sliding_window_view(pixels, sides, axis=(0, 1))  # (h, w, C, 2, 2)
-        step = math.ceil(math.sqrt(squares.shape[0] * squares.shape[1] / LOOKED))
-        x = to_float(squares[::step, ::step])
-        x = to_srgb(x) if linear else x
-        for axis in (axis for axis in (3, 4) if x.shape[axis] > 1):
-            x = np.diff(x, axis=axis) / math.sqrt(2)
-        found = float(np.median(np.abs(x))) / NORMAL_MEDIAN if sides != (1, 1) else 0.0
-    return min(1.0, found / least)
+    return min(1.0, (found or _finest(pixels, linear=linear)) / told)
+
+
+def _finest(pixels: np.ndarray, *, linear: bool) -> float:
+    """The level of noise as which the finest detail of a picture (H, W, C) could be taken, on the scale of [0, 1]."""
+    sides = tuple(min(2, side) for side in pixels.shape[:2])
+    squares = np.lib.stride_tricks.sliding_window_view(pixels, sides, axis=(0, 1))  # (h, w, C, 2, 2)
+    step = math.ceil(math.sqrt(squares.shape[0] * squares.shape[1] / LOOKED))
+    x = to_float(squares[::step, ::step])
+    x = to_srgb(x) if linear else x
+    for axis in (axis for axis in (3, 4) if x.shape[axis] > 1):
+        x = np.diff(x, axis=axis) / math.sqrt(2)
+    return float(np.median(np.abs(x))) / NORMAL_MEDIAN if sides != (1, 1) else 0.0
 
 
 def _unclipped(y: np.ndarray, sigma: np.ndarray) -> np.ndarray:
