@@ -133,6 +133,20 @@ def test_lpips_looks_from_another_pixel_at_each_step_and_from_the_same_in_each_p
     assert {axis for at in corner for axis in at} == set(range(8))
 
 
+def test_things_of_other_sizes_fill_holes_too():
+    """Stripes 8 pixels wide are narrower where a crop is shrunk, and masks fit what is left."""
+    stripes = (torch.arange(80) // 8 % 2).float().expand(32, 3, 80, 80)
+    objective = Inpaint(bank=20, shrink=(0.6, 1), shrunk=0.5)
+    batch = objective.draw(stripes, Draws(3, range(32)))
+    assert batch["clean"].shape[-2:] == batch["mask"].shape[-2:] == (48, 48)
+    assert batch["clean"].min() >= 0
+    assert batch["clean"].max() <= 1
+    changes = [int((row.diff().abs() > 0.3).sum()) for row in batch["clean"][:, 0, 20]]
+    assert 5 in changes  # a window of 48 pixels, as it is
+    assert max(changes) >= 8  # one of 80 pixels in 48
+    torch.testing.assert_close(dataclasses.replace(objective, shrunk=0.0).draw(stripes, Draws(3, range(32)))["clean"], stripes)
+
+
 def test_patches_that_do_not_touch_the_hole_are_real(players):
     _, opponent, batch = players
     none = {**batch, "mask": torch.zeros_like(batch["mask"]), "repaired": batch["clean"]}
@@ -311,6 +325,8 @@ def identity(x, *rest):
         (lambda: Segment(gamma=-1), "objective.gamma is -1; expected 0 to 10"),
         (lambda: Segment(dice=-1), "objective.dice is -1"),
         (lambda: Inpaint(adversarial=-1), "objective.adversarial is -1"),
+        (lambda: Inpaint(shrink=(0, 1)), "objective.shrink starts at 0; expected a number above 0"),
+        (lambda: Inpaint(shrunk=2), "objective.shrunk is 2; expected 0 to 1"),
         (lambda: Inpaint(r1_every=0), "objective.r1_every is 0; expected a number above 0"),
         (lambda: Inpaint(opponent_layers=0), "objective.opponent_layers is 0; expected a number above 0"),
     ],

@@ -14,7 +14,19 @@ from restore.draws import Draws
 from restore.masks.bank import Bank
 from restore.metrics import MetricUnavailable
 from restore.networks.discriminator import PatchDiscriminator
-from restore.training.base import Batch, Photographs, Reading, SettingError, Source, check_names, check_range, psnr
+from restore.training.base import (
+    Batch,
+    Photographs,
+    Reading,
+    SettingError,
+    Source,
+    check_names,
+    check_positive,
+    check_range,
+    check_shares,
+    psnr,
+    shrunken,
+)
 
 SHIFTS = 8
 """LPIPS starts at one of so many pixels each way: the strides of its first layers together."""
@@ -27,6 +39,8 @@ class Inpaint(Photographs):
     Attributes:
         kinds: Names in ``masks.MASKS`` that holes are drawn from, one or two for each mask.
         area: Smallest and largest share of a crop that its holes take.
+        shrink: Lowest and highest factor by which crops are shrunk, above 0: the same things at other sizes.
+        shrunk: Share of the crops that are; above 0, all crops have the lowest factor times the side that the run asks for.
         bank: How many masks are drawn once, and then turned, shifted and united.
         deep: What the error of a pixel far inside of a large hole counts: see ``losses.hole_l1``.
         perceptual: Weight of the LPIPS loss beside the L1 in the hole; 0: none. It looks at each batch from another pixel on, so that no
@@ -50,6 +64,8 @@ class Inpaint(Photographs):
     score = "psnr_medium"
     kinds: tuple[str, ...] = ("strokes", "scratches", "text")
     area: tuple[float, float] = (0.10, 0.35)
+    shrink: tuple[float, float] = (0.6, 1.0)
+    shrunk: float = 0.0
     bank: int = 2000
     deep: float = 1.0
     perceptual: float = 0.0
@@ -64,6 +80,8 @@ class Inpaint(Photographs):
 
     def __post_init__(self) -> None:
         check_range("objective.area", self.area, 1)
+        check_positive("objective.shrink", self.shrink, 1)
+        check_shares(self, "shrunk")
         check_range("objective.deep", (self.deep,) * 2, 1)
         for name in ("perceptual", "adversarial", "matching", "r1", "opponent_lr"):
             check_range(f"objective.{name}", (getattr(self, name),) * 2, 1e6)
@@ -80,6 +98,7 @@ class Inpaint(Photographs):
 
     def draw(self, clean: torch.Tensor, draws: Draws) -> Batch:
         """Cut holes drawn from the bank; ``shift`` is where LPIPS starts, the same for all crops."""
+        clean = shrunken(clean, draws, self.shrink, self.shrunk).clamp(0, 1) if self.shrunk else clean
         bank = mask_bank(self.kinds, self.area, self.bank, clean.shape[-1], clean.device)
         mask, shift = bank.draw(draws), torch.from_numpy(draws.common().integers(SHIFTS, size=2))
         return {"clean": clean, "mask": mask, "shift": shift.to(clean.device).expand(len(clean), 2)}
