@@ -3,7 +3,7 @@ import torch
 from torch import nn
 
 from restore import losses
-from restore.networks.discriminator import PatchDiscriminator
+from restore.networks.discriminator import FeatureDiscriminator, PatchDiscriminator
 from restore.nn.arithmetic import summary
 
 
@@ -120,3 +120,53 @@ def test_wrong_calls_are_refused():
         PatchDiscriminator(0)
     with pytest.raises(ValueError, match="norm 'spectral' is unknown"):
         PatchDiscriminator(norm="spectral")
+
+
+# on what another network sees
+
+
+def seen(seed=0):
+    torch.manual_seed(seed)
+    return torch.rand(2, 3, 32, 48), [torch.rand(2, 8, 16, 24), torch.rand(2, 16, 7, 11)]
+
+
+def test_a_head_for_each_map_and_one_for_the_picture():
+    net = FeatureDiscriminator([8, 16], 12)
+    x, maps = seen()
+    maps = [m.requires_grad_() for m in (x, *maps)]
+    logits = net(maps[0], maps[1:])
+    assert [tuple(logit.shape) for logit in logits] == [(2, 1, 16, 24), (2, 1, 16, 24), (2, 1, 7, 11)]
+    sum(logit.square().mean() for logit in logits).backward()
+    assert [key for key, p in net.named_parameters() if p.grad is None or not p.grad.any()] == []
+    assert all(m.grad.any() for m in maps)
+
+
+def test_maps_count_by_their_direction_alone():
+    net = FeatureDiscriminator([8, 16], 12).eval()
+    x, maps = seen()
+    with torch.no_grad():
+        for a, b in zip(net(x, maps), net(x, [1000 * m for m in maps]), strict=True):
+            torch.testing.assert_close(a, b)
+        assert all(torch.isfinite(logit).all() for logit in net(x, [0 * m for m in maps]))
+
+
+def test_logits_are_as_steep_as_the_gain_says():
+    """Each head's slope is at most 1 before it: of a convolution of 3x3 some more, as its kernel and not its matrix is divided."""
+    x, maps = seen()
+    torch.manual_seed(1)
+    net = FeatureDiscriminator([8, 16], 12, gain=1.0)
+    torch.manual_seed(1)
+    steep = FeatureDiscriminator([8, 16], 12, gain=3.0)
+    for once, thrice in zip(net(x, maps), steep(x, maps), strict=True):
+        torch.testing.assert_close(3 * once, thrice)
+
+
+def test_patches_are_judged_that_are_a_third_hole():
+    mask = torch.zeros(1, 1, 32, 48)
+    mask[..., :10, :] = 1
+    logits = [torch.zeros(1, 1, 16, 24), torch.zeros(1, 1, 4, 6)]
+    fine, coarse = FeatureDiscriminator.touched(mask, logits)
+    assert fine[0, 0, :, 3].tolist() == [1.0] * 5 + [0.0] * 11
+    assert coarse[0, 0, :, 3].tolist() == [1.0, 0.0, 0.0, 0.0]  # the second has 2 rows of 8
+    mask[..., :11, :] = 1
+    assert FeatureDiscriminator.touched(mask, logits)[1][0, 0, :, 3].tolist() == [1.0, 1.0, 0.0, 0.0]

@@ -137,3 +137,17 @@ def test_wrong_calls_are_refused():
         losses.feature_matching([real], [real[:1]])
     with pytest.raises(ValueError, match="distance 'l3' is unknown; expected one of l1, mse"):
         losses.feature_matching([real], [made], distance="l3")
+
+
+def test_relativistic_asks_only_which_of_the_two_looks_more_real():
+    torch.manual_seed(0)
+    mine, other, weight = torch.randn(2, 1, 3, 4), torch.randn(2, 1, 3, 4), torch.rand(2, 1, 3, 4)
+    expected = (-torch.log(torch.sigmoid(mine - other)) * weight).mean()
+    torch.testing.assert_close(losses.relativistic(mine, other, weight=weight), expected)
+    torch.testing.assert_close(losses.relativistic(mine + 7, other + 7, weight=weight), expected)
+    torch.testing.assert_close(losses.relativistic(mine, other), -torch.log(torch.sigmoid(mine - other)).mean())
+    halves = [losses.relativistic(mine[i : i + 1], other[i : i + 1], weight=weight[i : i + 1]) for i in (0, 1)]
+    torch.testing.assert_close(sum(halves) / 2, expected)
+    assert losses.relativistic(torch.full((1, 1, 1, 1), -200.0), torch.zeros(1, 1, 1, 1)) == 200
+    with pytest.raises(ValueError, match="weight has shape"):
+        losses.relativistic(mine, other, weight=weight[..., :2])

@@ -2,17 +2,20 @@
 
 import dataclasses
 import json
+from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
 import torch.nn.functional as F
 from PIL import Image
+from safetensors.torch import save_file
 from skimage import data as photographs
 
 from restore import losses, metrics
 from restore.draws import Draws
 from restore.training import engine, inpaint
-from restore.training.base import Photographs, psnr
+from restore.training.base import Photographs, SettingError, psnr
 from restore.training.config import Config
 from restore.training.denoise import Denoise
 from restore.training.inpaint import Inpaint
@@ -114,19 +117,82 @@ def test_the_gradients_penalty_comes_at_every_third_step_thrice_as_heavy(players
     torch.testing.assert_close(at[0] - at[1], 0.5 * 3 * gradient.square().sum((1, 2, 3)).mean())
 
 
+@pytest.fixture(scope="module")
+def trunk(tmp_path_factory):
+    """LPIPS's trunk with random weights."""
+    from torchvision.models import squeezenet1_1
+
+    torch.manual_seed(0)
+    path = tmp_path_factory.mktemp("trunk") / "random.safetensors"
+    save_file({key: value for key, value in squeezenet1_1().state_dict().items() if key.startswith("features")}, path)
+    return str(path)
+
+
+def seeing(trunk, **changes):
+    settings = {"kinds": ("boxes",), "bank": 10, "adversarial": 0.1, "opponent_sees": "features", "opponent_width": 4, "features": trunk}
+    return Inpaint(**{**settings, **changes})
+
+
+def test_an_opponent_of_features_compares_patches_of_the_same_scene(players, trunk):
+    network, _, batch = players
+    batch = {**{name: F.interpolate(x, scale_factor=3) for name, x in batch.items()}, "shift": torch.tensor([[2, 5]] * 3)}
+    objective = seeing(trunk, perceptual=0.5)
+    opponent, lpips = objective.opponent().eval(), losses.Perceptual(Path(trunk))
+    repaired = torch.where(batch["mask"] > 0, network(batch["clean"], None), batch["clean"])
+    ours, theirs = (lpips.maps(x[..., 2:67, 5:70]) for x in (repaired, batch["clean"]))
+    fakes, reals = opponent(repaired[..., 2:67, 5:70], ours[:4]), opponent(batch["clean"][..., 2:67, 5:70], theirs[:4])
+    weights = opponent.touched(batch["mask"][..., 2:67, 5:70], fakes)
+    assert all(0 < w.mean() < 0.5 for w in weights)
+    loss, made = objective.contest(network, opponent, batch)
+    said = sum((F.softplus(real - fake) * w).mean() for fake, real, w in zip(fakes, reals, weights, strict=True)) / 5
+    torch.testing.assert_close(loss, objective.loss(network, batch) + 0.1 * said)
+    told = sum((F.softplus(fake - real) * w).mean() for fake, real, w in zip(fakes, reals, weights, strict=True)) / 5
+    torch.testing.assert_close(objective.opponent_loss(opponent, made, 0), told)
+    loss.backward()
+    assert network.colour.grad.abs().min() > 0
+    assert not any(x.requires_grad for x in made.values())
+
+
+def test_such_an_opponent_learns_to_tell_a_flat_fill_from_a_photograph(trunk):
+    pictures = torch.from_numpy(photographs.astronaut()[:448, :448].astype("float32") / 255).permute(2, 0, 1)
+    clean = pictures.reshape(3, 7, 64, 7, 64).permute(1, 3, 0, 2, 4).reshape(49, 3, 64, 64)
+    objective = seeing(trunk)
+    batch = objective.draw(clean, Draws(0, range(49)))
+    torch.manual_seed(0)
+    opponent = objective.opponent()
+    _, made = objective.contest(Shade(), opponent, batch)
+    patches = opponent.touched(made["mask seen"], inpaint.verdict(opponent, made, "clean"))
+    share = torch.stack([x.mean() for x in patches]).mean()
+    optimizer, told = torch.optim.Adam(opponent.parameters(), 1e-2), []
+    for step in range(15):
+        loss = objective.opponent_loss(opponent, made, step)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        told.append(loss.item())
+    assert told[0] == pytest.approx(0.6931 * share.item(), rel=0.3)  # it knows nothing
+    assert told[-1] < 0.5 * told[0]
+
+
+def test_features_are_needed_where_lpips_has_no_weight_too(folder, tmp_path):
+    with pytest.raises(SettingError, match="objective.features is ''"):
+        train(tiny(seeing("")), folder, tmp_path)
+
+
 def test_lpips_looks_from_another_pixel_at_each_step_and_from_the_same_in_each_process(players, monkeypatch):
     network, _, batch = players
     seen, objective = [], dataclasses.replace(GAN, perceptual=0.5)
-    monkeypatch.setattr(inpaint, "perceptual", lambda features, device: lambda x, y: seen.append((x, y)) or x.mean() - y.mean())
+    lpips = SimpleNamespace(maps=lambda x: [x], distance=lambda x, y: seen.append((*x, *y)) or x[0].mean() - y[0].mean())
+    monkeypatch.setattr(inpaint, "perceptual", lambda features, device: lpips)
     corner = []
     for step in range(20):
         halves = [objective.draw(batch["clean"], Draws(7, numbers, step=step)) for numbers in (range(3), range(3, 6))]
         assert torch.equal(halves[0]["shift"], halves[1]["shift"])
         torch.manual_seed(step)
         drawn = {**batch, "shift": halves[0]["shift"]}
-        loss, repaired = objective.judge(network, drawn)
+        loss, made = objective.judge(network, drawn)
         (x, y), (top, left) = seen.pop(), drawn["shift"][0].tolist()
-        assert torch.equal(x, repaired[..., top : top + 17, left : left + 17])
+        assert torch.equal(x, made["repaired"][..., top : top + 17, left : left + 17])
         assert torch.equal(y, batch["clean"][..., top : top + 17, left : left + 17])
         torch.testing.assert_close(loss, GAN.loss(network, batch) + 0.5 * (x.mean() - y.mean()))
         corner.append((top, left))
@@ -327,6 +393,8 @@ def identity(x, *rest):
         (lambda: Inpaint(adversarial=-1), "objective.adversarial is -1"),
         (lambda: Inpaint(shrink=(0, 1)), "objective.shrink starts at 0; expected a number above 0"),
         (lambda: Inpaint(shrunk=2), "objective.shrunk is 2; expected 0 to 1"),
+        (lambda: Inpaint(opponent_sees="ears"), "objective.opponent_sees is 'ears'; expected some of pixels, features"),
+        (lambda: Inpaint(opponent_sees="features", matching=1), "objective.matching is above 0; expected 0 where"),
         (lambda: Inpaint(r1_every=0), "objective.r1_every is 0; expected a number above 0"),
         (lambda: Inpaint(opponent_layers=0), "objective.opponent_layers is 0; expected a number above 0"),
     ],

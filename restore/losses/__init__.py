@@ -17,6 +17,7 @@ from restore.losses.adversarial import (
     nonsaturating_discriminator,
     nonsaturating_generator,
     r1,
+    relativistic,
 )
 from restore.losses.classification import cross_entropy
 from restore.losses.distance import DISTANCES, charbonnier, hole_l1, l1, mse
@@ -49,6 +50,7 @@ __all__ = [
     "nonsaturating_discriminator",
     "nonsaturating_generator",
     "r1",
+    "relativistic",
     "ssim",
     "total_variation",
 ]

@@ -95,6 +95,28 @@ def hinge_discriminator(real_logits: torch.Tensor, fake_logits: torch.Tensor, *,
     return F.relu(1 - real_logits).mean() + labelled(F.relu(1 + fake_logits), F.relu(1 - fake_logits), fake)
 
 
+def relativistic(judged: torch.Tensor, other: torch.Tensor, *, weight: torch.Tensor | None = None) -> torch.Tensor:
+    """``-log sigmoid(judged - other)``: each patch should look more real than the one at its place in the other picture.
+
+    Jolicoeur-Martineau 2019, "The relativistic discriminator: a key element missing from standard GAN" (RpGAN). Where the two show the
+    same scene, what a discriminator thinks of the scene is no matter. A generator minimises it with ``judged`` of its own pictures; the
+    discriminator with ``judged`` of the photographs.
+
+    Args:
+        judged: (N, 1, h, w), logits.
+        other: Of the same shape, of the other player's pictures.
+        weight: (N, 1, h, w), how much each patch counts; the mean is over all patches, whatever they count. None: all by 1.
+
+    Raises:
+        ValueError: The shape of ``weight`` does not expand to that of the logits.
+
+    >>> relativistic(torch.zeros(1, 1, 2, 2), torch.zeros(1, 1, 2, 2), weight=torch.tensor([[[[1.0, 0.0]]]]))
+    tensor(0.3466)
+    """
+    values = F.softplus(precise(other) - precise(judged))
+    return values.mean() if weight is None else (values * expanded(weight, values)).mean()
+
+
 def labelled(if_fake: torch.Tensor, if_real: torch.Tensor, fake: torch.Tensor | None) -> torch.Tensor:
     """Mean of the losses (N, 1, h, w) of patches labelled fake or real by the map ``fake``.
 

@@ -1,6 +1,6 @@
 """Distances of what networks trained to name things see in two pictures."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from copy import deepcopy
 from pathlib import Path
 from typing import Any
@@ -28,10 +28,25 @@ class Perceptual(nn.Module):
         MetricUnavailable: ``features`` does not exist or holds something else.
     """
 
+    CHANNELS = (64, 128, 256, 384, 384, 512, 512)
+    """Channels of the trunk's maps, finest first: two at 1/2 and 1/4 of the size, the third at 1/8, four at 1/16."""
+
     def __init__(self, features: Path) -> None:
         super().__init__()
         lpips: Any = deepcopy(lpips_network("squeeze", features))  # what moves to a device is this one
         self.scale, self.trunk, self.lins = lpips.scaling_layer, lpips.net, nn.ModuleList(lpips.lins)
+
+    def maps(self, x: torch.Tensor) -> list[torch.Tensor]:
+        """What the trunk sees in pictures (N, 3, H, W) in [0, 1]: maps (N, C_i, h_i, w_i) of ``CHANNELS``, finest first."""
+        x = precise(x)
+        with exact(x):
+            return [*self.trunk(self.scale(x * 2 - 1))]
+
+    def distance(self, ours: Sequence[torch.Tensor], theirs: Sequence[torch.Tensor]) -> torch.Tensor:
+        """Mean distance of pictures of which these are the ``maps``."""
+        with exact(ours[0]):
+            squares = [(F.normalize(a, eps=1e-10) - F.normalize(b, eps=1e-10)).square() for a, b in zip(ours, theirs, strict=True)]
+            return torch.stack([lin(square).mean() for lin, square in zip(self.lins, squares, strict=True)]).sum()
 
     def forward(self, prediction: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
         """Mean distance of pictures (N, 3, H, W) in [0, 1].
@@ -40,10 +55,7 @@ class Perceptual(nn.Module):
             ValueError: The shapes differ.
         """
         prediction, target = alike(prediction, target)
-        with exact(prediction):
-            ours, theirs = (self.trunk(self.scale(x * 2 - 1)) for x in (prediction, target))
-            squares = [(F.normalize(a, eps=1e-10) - F.normalize(b, eps=1e-10)).square() for a, b in zip(ours, theirs, strict=True)]
-            return torch.stack([lin(square).mean() for lin, square in zip(self.lins, squares, strict=True)]).sum()
+        return self.distance(self.maps(prediction), self.maps(target))
 
 
 class Features(nn.Module):

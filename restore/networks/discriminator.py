@@ -1,6 +1,7 @@
 """The other player of adversarial training: tells patches of photographs from patches that a network made."""
 
 import math
+from collections.abc import Sequence
 
 import torch
 import torch.nn.functional as F
@@ -12,6 +13,8 @@ from restore.nn.layers import norm_layer
 
 KERNEL = 4
 PADDING = 1
+MOSTLY = 0.3
+"""Share of a patch that is hole, above which a head on a map judges it."""
 
 
 class PatchDiscriminator(nn.Module):
@@ -139,3 +142,78 @@ def convolution(in_channels: int, out_channels: int, stride: int, *, bias: bool,
     """A 4x4 convolution, (N, in_channels, H, W) -> (N, out_channels, H / stride, W / stride), less one pixel where the stride is 1."""
     conv = nn.Conv2d(in_channels, out_channels, KERNEL, stride, PADDING, bias=bias)
     return spectral_norm(conv) if spectral else conv
+
+
+class FeatureDiscriminator(nn.Module):
+    """One small head on each map that a frozen network makes of a picture, and one on the picture itself: logits for patches of all sizes.
+
+    Sauer et al. 2021, "Projected GANs Converge Faster": features that were learned from photographs leave a head little to learn, so that
+    hours on a CPU do what days on a GPU do from pixels alone (without their random mixing of channels and scales, which samples that are
+    drawn from nothing need). All kernels are divided by their largest singular value.
+
+    Args:
+        channels: Of the maps, finest first.
+        width: Most channels inside of a head.
+        gain: What the logits are multiplied by: kernels so divided keep them near 0.
+
+    >>> net = FeatureDiscriminator([8, 16], 8)
+    >>> logits = net(torch.zeros(1, 3, 32, 48), [torch.zeros(1, 8, 16, 24), torch.zeros(1, 16, 8, 12)])
+    >>> [tuple(x.shape) for x in logits]
+    [(1, 1, 16, 24), (1, 1, 16, 24), (1, 1, 8, 12)]
+    """
+
+    def __init__(self, channels: Sequence[int], width: int = 96, *, gain: float = 5.0) -> None:
+        super().__init__()
+        self.gain = gain
+        self.heads = nn.ModuleList(head(c, min(width, max(1, c // 2))) for c in channels)
+        half = max(1, width // 3)
+        self.picture = nn.Sequential(
+            spectral_norm(nn.Conv2d(3, half, 3, padding=1)),
+            nn.LeakyReLU(0.2),
+            convolution(half, 2 * half, 2, bias=True, spectral=True),
+            nn.LeakyReLU(0.2),
+            spectral_norm(nn.Conv2d(2 * half, 2 * half, 3, padding=1)),
+            nn.LeakyReLU(0.2),
+            spectral_norm(nn.Conv2d(2 * half, 1, 3, padding=1)),
+        )
+
+    def forward(self, x: torch.Tensor, maps: Sequence[torch.Tensor]) -> list[torch.Tensor]:
+        """Judge pictures.
+
+        Args:
+            x: (N, 3, H, W) in [0, 1].
+            maps: (N, C_i, h_i, w_i) of them, whatever their scale: channels are divided by their root mean square, pixel by pixel.
+
+        Returns:
+            Logits, high for what looks real: (N, 1, H / 2, W / 2) of the picture and (N, 1, h_i, w_i) of each map.
+        """
+        flat = (F.normalize(m, eps=1e-6) * m.shape[1] ** 0.5 for m in maps)
+        return [self.gain * x for x in (self.picture(4 * x - 2), *(judge(m) for judge, m in zip(self.heads, flat, strict=True)))]
+
+    @staticmethod
+    def touched(mask: torch.Tensor, logits: Sequence[torch.Tensor]) -> list[torch.Tensor]:
+        """Patches of which more than ``MOSTLY`` is hole, for each of the ``logits``.
+
+        Args:
+            mask: (N, 1, H, W), 1 = hole.
+            logits: As ``forward`` returns them.
+
+        Returns:
+            For each a map (N, 1, h, w) of 0 and 1.
+
+        >>> mask = torch.tensor([[[[1.0, 1.0, 0.0, 0.0]] * 4]])
+        >>> [x.tolist() for x in FeatureDiscriminator.touched(mask, [torch.zeros(1, 1, 1, 2)])]
+        [[[[[1.0, 0.0]]]]]
+        """
+        return [(F.adaptive_avg_pool2d(mask.float(), (x.shape[-2], x.shape[-1])) > MOSTLY).float() for x in logits]
+
+
+def head(channels: int, width: int) -> nn.Sequential:
+    """(N, channels, h, w) -> logits (N, 1, h, w)."""
+    return nn.Sequential(
+        spectral_norm(nn.Conv2d(channels, width, 1)),
+        nn.LeakyReLU(0.2),
+        spectral_norm(nn.Conv2d(width, width, 3, padding=1)),
+        nn.LeakyReLU(0.2),
+        spectral_norm(nn.Conv2d(width, 1, 3, padding=1)),
+    )

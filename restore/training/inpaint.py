@@ -13,7 +13,7 @@ from restore import degrade, losses, masks
 from restore.draws import Draws
 from restore.masks.bank import Bank
 from restore.metrics import MetricUnavailable
-from restore.networks.discriminator import PatchDiscriminator
+from restore.networks.discriminator import FeatureDiscriminator, PatchDiscriminator
 from restore.training.base import (
     Batch,
     Photographs,
@@ -30,6 +30,8 @@ from restore.training.base import (
 
 SHIFTS = 8
 """LPIPS starts at one of so many pixels each way: the strides of its first layers together."""
+TAPS = 4
+"""So many of LPIPS's maps, the finest, are what an opponent of features sees."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,18 +48,20 @@ class Inpaint(Photographs):
         perceptual: Weight of the LPIPS loss beside the L1 in the hole; 0: none. It looks at each batch from another pixel on, so that no
             grid of the network's may hide in its strides (as Kettunen et al. 2019, "E-LPIPS", see it).
         features: File of the LPIPS trunk (see ``losses.Perceptual``); needed with ``perceptual``.
-        adversarial: Weight of what a discriminator says of the patches that touch the hole (non-saturating: Goodfellow et al. 2014); 0:
-            there is none.
-        matching: Weight of the distance between the discriminator's maps of the repaired crop and of the clean one.
-        r1: Weight of the penalty on the discriminator's gradient at clean crops.
+        adversarial: Weight of what a discriminator says of the patches that touch the hole; 0: there is none.
+        opponent_sees: "pixels": the discriminator is a ``PatchDiscriminator`` and has the non-saturating loss (Goodfellow et al. 2014) with
+            R1. "features": it is a ``FeatureDiscriminator`` on the maps that LPIPS sees, learns some ten times as fast, and both players
+            have the relativistic loss, patch against patch of the same photograph.
+        matching: Weight of the distance between the maps in a ``PatchDiscriminator`` of the repaired crop and of the clean one.
+        r1: Weight of the penalty on a ``PatchDiscriminator``'s gradient at clean crops.
         r1_every: Steps between two penalties, each that much heavier (Karras et al. 2020, "Analyzing and Improving the Image Quality of
             StyleGAN", appendix B: lazy regularisation).
         opponent_lr: Highest learning rate of the discriminator, which AdamW trains.
-        opponent_layers: Convolutions of stride 2 in it.
-        opponent_width: Channels of the first.
+        opponent_layers: Convolutions of stride 2 in a ``PatchDiscriminator``.
+        opponent_width: Channels of the first; in a ``FeatureDiscriminator``, the most of a head.
 
     Raises:
-        ValueError: An unknown kind of mask, or a number out of its range.
+        ValueError: An unknown kind of mask, a number out of its range, or an opponent that cannot be.
     """
 
     task = "inpaint"
@@ -71,6 +75,7 @@ class Inpaint(Photographs):
     perceptual: float = 0.0
     features: str = ""
     adversarial: float = 0.0
+    opponent_sees: str = "pixels"
     matching: float = 0.0
     r1: float = 1e-3
     r1_every: int = 16
@@ -89,10 +94,18 @@ class Inpaint(Photographs):
             if getattr(self, name) < 1:
                 raise ValueError(f"objective.{name} is {getattr(self, name)}; expected a number above 0")
         check_names("objective.kinds", self.kinds, list(masks.MASKS))
+        check_names("objective.opponent_sees", (self.opponent_sees,), ["pixels", "features"])
+        if self.opponent_sees == "features" and self.matching:
+            raise ValueError("objective.matching is above 0; expected 0 where objective.opponent_sees is 'features'")
+
+    @property
+    def looks(self) -> bool:
+        """Whether what LPIPS sees is needed."""
+        return self.perceptual > 0 or (self.adversarial > 0 and self.opponent_sees == "features")
 
     def read(self, reading: Reading) -> tuple[Source, list[Batch]]:
         """As ``Photographs.read``, once it is sure that LPIPS can be measured where it is asked for."""
-        if self.perceptual:
+        if self.looks:
             perceptual(self.features, next(reading.network.parameters()).device)
         return super().read(reading)
 
@@ -107,33 +120,52 @@ class Inpaint(Photographs):
         """L1 in the hole and, if asked for, LPIPS of the repaired crop."""
         return self.judge(network, batch)[0]
 
-    def judge(self, network: nn.Module, batch: Batch) -> tuple[torch.Tensor, torch.Tensor]:
-        """The loss, and the repaired crops (N, 3, H, W)."""
+    def judge(self, network: nn.Module, batch: Batch) -> tuple[torch.Tensor, Batch]:
+        """The loss, and the batch with the ``repaired`` crops (N, 3, H, W); and, where LPIPS looks at them, with what it sees: ``look``."""
         clean, mask = batch["clean"], batch["mask"]
         prediction = network(clean * (1 - mask), mask).float()
-        loss, repaired = losses.hole_l1(prediction, clean, mask, deep=self.deep), torch.where(mask > 0, prediction, clean)
-        if self.perceptual:
-            seen = (window(x, batch["shift"][0]) for x in (repaired, clean))
-            loss = loss + self.perceptual * perceptual(self.features, clean.device)(*seen)
-        return loss, repaired
+        loss = losses.hole_l1(prediction, clean, mask, deep=self.deep)
+        made = {**batch, "repaired": torch.where(mask > 0, prediction, clean)}
+        if self.looks:
+            lpips = perceptual(self.features, clean.device)
+            made |= look(lpips, made)
+            loss = loss + self.perceptual * lpips.distance(maps(made, "repaired"), maps(made, "clean"))
+        return loss, made
 
-    def opponent(self) -> PatchDiscriminator | None:
-        """A discriminator of patches, if it has a weight."""
-        return PatchDiscriminator(self.opponent_layers, self.opponent_width) if self.adversarial or self.matching else None
+    def opponent(self) -> PatchDiscriminator | FeatureDiscriminator | None:
+        """A discriminator, if it has a weight."""
+        if not (self.adversarial or self.matching):
+            return None
+        if self.opponent_sees == "features":
+            return FeatureDiscriminator(losses.Perceptual.CHANNELS[:TAPS], self.opponent_width)
+        return PatchDiscriminator(self.opponent_layers, self.opponent_width)
 
     def contest(self, network: nn.Module, opponent: nn.Module, batch: Batch) -> tuple[torch.Tensor, Batch]:
-        """The loss with the opponent's opinion of the patches that touch the hole; what it saw as ``repaired``."""
-        loss, repaired = self.judge(network, batch)
-        logits, maps = opponent(repaired)
-        loss = loss + self.adversarial * losses.nonsaturating_generator(logits, weight=opponent.touched(batch["mask"]))  # type: ignore[operator]
-        if self.matching:
+        """The loss with the opponent's opinion of the patches that touch the hole; what was judged, cut off from the graph."""
+        loss, made = self.judge(network, batch)
+        if isinstance(opponent, FeatureDiscriminator):
             with torch.no_grad():
-                _, wanted = opponent(batch["clean"])
-            loss = loss + self.matching * losses.feature_matching(maps, wanted)
-        return loss, {**batch, "repaired": repaired.detach()}
+                theirs = verdict(opponent, made, "clean")
+            ours = verdict(opponent, made, "repaired")
+            loss = loss + self.adversarial * relativistic(ours, theirs, opponent.touched(made["mask seen"], ours))
+        else:
+            logits, shown = opponent(made["repaired"])
+            touched = opponent.touched(made["mask"])  # type: ignore[operator]
+            loss = loss + self.adversarial * losses.nonsaturating_generator(logits, weight=touched)
+            if self.matching:
+                with torch.no_grad():
+                    _, wanted = opponent(made["clean"])
+                loss = loss + self.matching * losses.feature_matching(shown, wanted)
+        return loss, {name: x.detach() for name, x in made.items()}
 
     def opponent_loss(self, opponent: nn.Module, made: Batch, step: int) -> torch.Tensor:
-        """Tell clean crops from repaired ones, of which only the patches that touch the hole are fake; R1 at every ``r1_every``-th step."""
+        """Tell clean crops from repaired ones, of which only the patches that touch the hole are fake.
+
+        A ``PatchDiscriminator`` has R1 beside it at every ``r1_every``-th step.
+        """
+        if isinstance(opponent, FeatureDiscriminator):
+            theirs, ours = (verdict(opponent, made, name) for name in ("clean", "repaired"))
+            return relativistic(theirs, ours, opponent.touched(made["mask seen"], ours))
         clean, touched = made["clean"], opponent.touched(made["mask"])  # type: ignore[operator]
         loss = losses.nonsaturating_discriminator(opponent(clean)[0], opponent(made["repaired"])[0], fake=touched)
         if self.r1 and step % self.r1_every == 0:
@@ -167,6 +199,34 @@ def fill(network: nn.Module, clean: torch.Tensor, kind: str, seed: int) -> tuple
     """A benchmark's mask (1, 1, H, W) and what the network makes of a picture (1, 3, H, W) with that hole."""
     mask = torch.from_numpy(masks.benchmark(kind, (clean.shape[-2], clean.shape[-1]), seed) > 0).to(clean)[None, None]
     return mask, torch.where(mask > 0, network(clean * (1 - mask), mask).float(), clean)
+
+
+def look(lpips: losses.Perceptual, made: Batch) -> Batch:
+    """What LPIPS sees of the ``clean`` and the ``repaired`` crops of a batch.
+
+    Returns:
+        Their windows and that of the ``mask``, "clean seen" and so on; its maps of the two, finest first, "clean map 0" and so on.
+    """
+    seen = {f"{name} seen": window(made[name], made["shift"][0]) for name in ("clean", "mask", "repaired")}
+    seen_maps = {f"{name} map {i}": x for name in ("clean", "repaired") for i, x in enumerate(lpips.maps(seen[f"{name} seen"]))}
+    return {**seen, **seen_maps}
+
+
+def maps(made: Batch, name: str) -> list[torch.Tensor]:
+    """LPIPS's maps of the crops called so."""
+    return [x for key, x in made.items() if key.startswith(f"{name} map ")]
+
+
+def verdict(opponent: FeatureDiscriminator, made: Batch, name: str) -> list[torch.Tensor]:
+    """What an opponent of features says of the crops called so."""
+    logits: list[torch.Tensor] = opponent(made[f"{name} seen"], maps(made, name)[:TAPS])
+    return logits
+
+
+def relativistic(judged: list[torch.Tensor], other: list[torch.Tensor], touched: list[torch.Tensor]) -> torch.Tensor:
+    """Mean of ``losses.relativistic`` over the heads of a ``FeatureDiscriminator``."""
+    each = (losses.relativistic(a, b, weight=weight) for a, b, weight in zip(judged, other, touched, strict=True))
+    return torch.stack([*each]).mean()
 
 
 def window(x: torch.Tensor, start: torch.Tensor) -> torch.Tensor:

@@ -116,14 +116,16 @@ def inpaint() -> Config:
 
 
 def inpaint_gan() -> Config:
-    """Third stage of the inpainting network: a discriminator of patches asks for texture in large holes; from the second stage.
+    """Third stage of the inpainting network: a discriminator asks for sharp edges and texture in wide holes; from the second stage.
 
     ``restore train inpaint-gan --data DIR --out RUN --set start=RUN2/checkpoint.pt --set objective.features=FILE``, FILE as
-    for ``inpaint``. Not run to its end yet.
+    for ``inpaint``: what it holds is what the discriminator sees by.
     """
     config = inpaint()
-    objective = replace(config.objective, adversarial=0.05, matching=0.5)  # type: ignore[type-var]
-    return replace(config, objective=objective, lr=2e-4, optimizer="adamw")
+    objective = replace(  # type: ignore[type-var]
+        config.objective, adversarial=0.04, opponent_sees="features", opponent_lr=1e-3, opponent_width=96
+    )
+    return replace(config, objective=objective, lr=3e-4, optimizer="adamw")
 
 
 def repair() -> Config:
