@@ -136,12 +136,12 @@ def seeing(trunk, **changes):
 def test_an_opponent_of_features_compares_patches_of_the_same_scene(players, trunk):
     network, _, batch = players
     batch = {**{name: F.interpolate(x, scale_factor=3) for name, x in batch.items()}, "shift": torch.tensor([[2, 5]] * 3)}
-    objective = seeing(trunk, perceptual=0.5)
+    objective = seeing(trunk, perceptual=0.5, spared=2)
     opponent, lpips = objective.opponent().eval(), losses.Perceptual(Path(trunk))
     repaired = torch.where(batch["mask"] > 0, network(batch["clean"], None), batch["clean"])
     ours, theirs = (lpips.maps(x[..., 2:67, 5:70]) for x in (repaired, batch["clean"]))
     fakes, reals = opponent(repaired[..., 2:67, 5:70], ours[:4]), opponent(batch["clean"][..., 2:67, 5:70], theirs[:4])
-    weights = opponent.touched(batch["mask"][..., 2:67, 5:70], fakes)
+    weights = opponent.touched(inpaint.inside(batch["mask"], 2)[..., 2:67, 5:70], fakes)
     assert all(0 < w.mean() < 0.5 for w in weights)
     loss, made = objective.contest(network, opponent, batch)
     said = sum((F.softplus(real - fake) * w).mean() for fake, real, w in zip(fakes, reals, weights, strict=True)) / 5
@@ -161,7 +161,7 @@ def test_such_an_opponent_learns_to_tell_a_flat_fill_from_a_photograph(trunk):
     torch.manual_seed(0)
     opponent = objective.opponent()
     _, made = objective.contest(Shade(), opponent, batch)
-    patches = opponent.touched(made["mask seen"], inpaint.verdict(opponent, made, "clean"))
+    patches = opponent.touched(inpaint.inside(made["mask seen"], 6), inpaint.verdict(opponent, made, "clean"))
     share = torch.stack([x.mean() for x in patches]).mean()
     optimizer, told = torch.optim.Adam(opponent.parameters(), 1e-2), []
     for step in range(15):
@@ -394,6 +394,7 @@ def identity(x, *rest):
         (lambda: Inpaint(shrink=(0, 1)), "objective.shrink starts at 0; expected a number above 0"),
         (lambda: Inpaint(shrunk=2), "objective.shrunk is 2; expected 0 to 1"),
         (lambda: Inpaint(opponent_sees="ears"), "objective.opponent_sees is 'ears'; expected some of pixels, features"),
+        (lambda: Inpaint(spared=-1), "objective.spared is -1; expected 0 or more"),
         (lambda: Inpaint(opponent_sees="features", matching=1), "objective.matching is above 0; expected 0 where"),
         (lambda: Inpaint(r1_every=0), "objective.r1_every is 0; expected a number above 0"),
         (lambda: Inpaint(opponent_layers=0), "objective.opponent_layers is 0; expected a number above 0"),

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from torch import nn
 
 from restore import degrade, losses, masks
@@ -52,6 +53,8 @@ class Inpaint(Photographs):
         opponent_sees: "pixels": the discriminator is a ``PatchDiscriminator`` and has the non-saturating loss (Goodfellow et al. 2014) with
             R1. "features": it is a ``FeatureDiscriminator`` on the maps that LPIPS sees, learns some ten times as fast, and both players
             have the relativistic loss, patch against patch of the same photograph.
+        spared: Pixels of each hole's rim that a ``FeatureDiscriminator`` is not asked about: holes up to twice as wide are left to other
+            losses, which know better what is there.
         matching: Weight of the distance between the maps in a ``PatchDiscriminator`` of the repaired crop and of the clean one.
         r1: Weight of the penalty on a ``PatchDiscriminator``'s gradient at clean crops.
         r1_every: Steps between two penalties, each that much heavier (Karras et al. 2020, "Analyzing and Improving the Image Quality of
@@ -76,6 +79,7 @@ class Inpaint(Photographs):
     features: str = ""
     adversarial: float = 0.0
     opponent_sees: str = "pixels"
+    spared: int = 6
     matching: float = 0.0
     r1: float = 1e-3
     r1_every: int = 16
@@ -93,6 +97,8 @@ class Inpaint(Photographs):
         for name in ("bank", "r1_every", "opponent_layers", "opponent_width"):
             if getattr(self, name) < 1:
                 raise ValueError(f"objective.{name} is {getattr(self, name)}; expected a number above 0")
+        if self.spared < 0:
+            raise ValueError(f"objective.spared is {self.spared}; expected 0 or more")
         check_names("objective.kinds", self.kinds, list(masks.MASKS))
         check_names("objective.opponent_sees", (self.opponent_sees,), ["pixels", "features"])
         if self.opponent_sees == "features" and self.matching:
@@ -147,7 +153,7 @@ class Inpaint(Photographs):
             with torch.no_grad():
                 theirs = verdict(opponent, made, "clean")
             ours = verdict(opponent, made, "repaired")
-            loss = loss + self.adversarial * relativistic(ours, theirs, opponent.touched(made["mask seen"], ours))
+            loss = loss + self.adversarial * relativistic(ours, theirs, opponent.touched(inside(made["mask seen"], self.spared), ours))
         else:
             logits, shown = opponent(made["repaired"])
             touched = opponent.touched(made["mask"])  # type: ignore[operator]
@@ -165,7 +171,7 @@ class Inpaint(Photographs):
         """
         if isinstance(opponent, FeatureDiscriminator):
             theirs, ours = (verdict(opponent, made, name) for name in ("clean", "repaired"))
-            return relativistic(theirs, ours, opponent.touched(made["mask seen"], ours))
+            return relativistic(theirs, ours, opponent.touched(inside(made["mask seen"], self.spared), ours))
         clean, touched = made["clean"], opponent.touched(made["mask"])  # type: ignore[operator]
         loss = losses.nonsaturating_discriminator(opponent(clean)[0], opponent(made["repaired"])[0], fake=touched)
         if self.r1 and step % self.r1_every == 0:
@@ -227,6 +233,15 @@ def relativistic(judged: list[torch.Tensor], other: list[torch.Tensor], touched:
     """Mean of ``losses.relativistic`` over the heads of a ``FeatureDiscriminator``."""
     each = (losses.relativistic(a, b, weight=weight) for a, b, weight in zip(judged, other, touched, strict=True))
     return torch.stack([*each]).mean()
+
+
+def inside(mask: torch.Tensor, rim: int) -> torch.Tensor:
+    """Holes (N, 1, H, W) without so many pixels of their rim; the edge of the picture is none.
+
+    >>> inside(torch.tensor([[[[0.0, 1, 1, 1, 1, 0, 1]]]]).expand(1, 1, 3, 7), 1)[0, 0, 0].tolist()
+    [0.0, 0.0, 1.0, 1.0, 0.0, 0.0, 0.0]
+    """
+    return 1 - F.max_pool2d(1 - mask.float(), 2 * rim + 1, 1, rim)
 
 
 def window(x: torch.Tensor, start: torch.Tensor) -> torch.Tensor:
