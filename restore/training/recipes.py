@@ -119,13 +119,14 @@ def inpaint_gan() -> Config:
     """Third stage of the inpainting network: a discriminator asks for sharp edges and texture in wide holes; from the second stage.
 
     ``restore train inpaint-gan --data DIR --out RUN --set start=RUN2/checkpoint.pt --set objective.features=FILE``, FILE as
-    for ``inpaint``: what it holds is what the discriminator sees by.
+    for ``inpaint``: what it holds is what the discriminator sees by. An hour of one CPU core. No shipped weight had it:
+    ``docs/inpainting.md`` says what it did.
     """
     config = inpaint()
     objective = replace(  # type: ignore[type-var]
         config.objective, adversarial=0.04, opponent_sees="features", opponent_lr=1e-3, opponent_width=96
     )
-    return replace(config, objective=objective, lr=3e-4, optimizer="adamw")
+    return replace(config, objective=objective, steps=1_700, decay=0.4, lr=3e-4, optimizer="adamw")
 
 
 def repair() -> Config:
