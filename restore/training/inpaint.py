@@ -51,7 +51,7 @@ class Inpaint(Photographs):
         features: File of the LPIPS trunk (see ``losses.Perceptual``); needed with ``perceptual``.
         adversarial: Weight of what a discriminator says of the patches that touch the hole; 0: there is none.
         opponent_sees: "pixels": the discriminator is a ``PatchDiscriminator`` and has the non-saturating loss (Goodfellow et al. 2014) with
-            R1. "features": it is a ``FeatureDiscriminator`` on the maps that LPIPS sees, learns some ten times as fast, and both players
+            R1. "features": it is a ``FeatureDiscriminator`` on the maps that LPIPS sees, which learns in fewer steps, and both players
             have the relativistic loss, patch against patch of the same photograph.
         spared: Pixels of each hole's rim that a ``FeatureDiscriminator`` is not asked about: holes up to twice as wide are left to other
             losses, which know better what is there.
