@@ -62,7 +62,7 @@ Out = Annotated[Path, typer.Option(help="Folder of the weights.")]
 
 @app.command("run")
 def publish(
-    run: Annotated[Path, typer.Argument(help="Folder of the run, or one of its checkpoints.")],
+    run: Annotated[Path, typer.Argument(help="Folder of the run or of the mean of some (`average.py`), or a checkpoint.")],
     name: Annotated[str, typer.Option(help="Name of the weight.")],
     recipe: Annotated[str, typer.Option(help="Recipe that trained it.")],
     source: Annotated[Path, typer.Option("--data", help="What it was trained on.")],
@@ -77,16 +77,15 @@ def publish(
     out: Out = ROOT / "weights",
 ) -> None:
     """Publish the averaged weights of a run."""
-    checkpoint = run / "checkpoint.pt" if run.is_dir() else run
-    if not checkpoint.is_file() or not weights.config_of(checkpoint).is_file():
-        raise typer.BadParameter(f"{checkpoint} is no checkpoint of a run with its config.json", param_hint="RUN")
-    config = json.loads(weights.config_of(checkpoint).read_text("utf-8"))
+    try:
+        network = weights.load(str(run.resolve()))
+        config = json.loads(weights.config_of(weights.find(run.resolve())[1]).read_text("utf-8"))
+    except (weights.WeightsError, OSError, ValueError) as error:
+        raise typer.BadParameter(f"{run} is no run with its config.json: {error}", param_hint="RUN") from error
     task = RECIPES[recipe]().objective.task if recipe in RECIPES else None
     if task is None or task != config.get("task", task):
         raise typer.BadParameter(f"{recipe!r} did not train this run", param_hint="--recipe")
     measured = read_scores(scores) if scores else {}
-    network = configuration.build(config["network"], config["options"])
-    network.load_state_dict(engine.read_checkpoint(checkpoint)["averaged"])
     labelled = None
     if isinstance(network, Backbone):
         labelled = data.read_labelled(source, "train", size=config["crop"], channels=len(network.mean))
@@ -103,7 +102,7 @@ def publish(
         licence=licence,
         recipe=recipe,
         commit=commit(),
-        trained="; ".join(filter(None, [trained, settings(config, recipe)])),
+        trained="; ".join(filter(None, [trained, settings(config, recipe), mixture(config)])),
         scores=measured,
         classes=labelled.names if labelled else (),
         summary=summary,
@@ -146,6 +145,16 @@ def settings(config: dict[str, Any], recipe: str) -> str:
     usual, told = (flatten(what, config["network"]) for what in (describe(RECIPES[recipe]()), config))
     words = [f"--set {shlex.quote(f'{key}={Path(text).name}')}" for key, text in told.items() if text != usual.get(key, text)]
     return f"with {' '.join(words)}" if words else ""
+
+
+def mixture(config: dict[str, Any]) -> str:
+    """Of which runs ``average.py`` took the mean, if it did.
+
+    >>> mixture({"mean_of": {"runs/a": 0.6, "runs/b": 0.4}})
+    'those settings are of the first of the runs of which this is the mean: 0.6 a, 0.4 b'
+    """
+    words = [f"{share:g} {Path(run).name}" for run, share in config.get("mean_of", {}).items()]
+    return f"those settings are of the first of the runs of which this is the mean: {', '.join(words)}" if words else ""
 
 
 def flatten(config: dict[str, Any], network: str) -> dict[str, str]:

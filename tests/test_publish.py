@@ -265,7 +265,7 @@ def test_data_is_described_by_what_was_read(tmp_path):
 def test_what_cannot_be_published(published, tmp_path):
     publish = runpy.run_path(str(SCRIPT))["publish"]
     settings = {"name": "none", "source": published / "photographs", "trained": "", "out": tmp_path / "weights"}
-    with pytest.raises(typer.BadParameter, match="checkpoint.pt is no checkpoint of a run with its config.json"):
+    with pytest.raises(typer.BadParameter, match="is no run with its config.json: "):
         publish(tmp_path, recipe="denoise", **settings)
     for recipe in ("lenet5", "noise"):
         with pytest.raises(typer.BadParameter, match=f"'{recipe}' did not train this run"):
