@@ -196,9 +196,11 @@ def test_the_choices_are_those_of_the_library():
         ("inpaint a.png -o b.png --mask masks/a.png --method magic", "--method is 'magic'; expected one of learned, telea, ns, biharmonic"),
         ("inpaint - --mask masks", "mask masks is a folder; expected a file"),
         ("demo -o a.png", "output a.png is a file; expected a folder"),
+        ("demo -o a.png/new/deep", "output a.png is a file; expected a folder"),
         ("train", "no recipe is named; see --list"),
         ("train magic", "recipe 'magic' is unknown; expected one of denoise"),
         ("train denoise --out run", "no --data DIR is given"),
+        ("train denoise --data masks --out a.png/run", "output a.png is a file; expected a folder"),
         ("train denoise --data none --out run", "no folder none"),
         ("train denoise --data in --out a.png", "output a.png is a file"),
         ("train denoise --data in --out run --set lr", "setting 'lr' has no '='"),
@@ -224,6 +226,26 @@ def test_a_wrong_call_is_one_line_and_2(folder, call, words, said):
     assert err[0].startswith("restore: ")
     assert said in err[0]
     assert sorted(Path().rglob("*")) == before
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "demo -o {long}",
+        "inpaint a.png --mask {long} -o b.png",
+        "denoise a.png -o b.png --weights {long}",
+        "denoise a.png -o {long}.png",
+        "evaluate denoise --data {long}",
+        "train denoise --data {long} --out run",
+        "explain a.png --backbone lenet5 -o {long}",
+    ],
+)
+def test_a_name_that_is_too_long_is_one_line(folder, call, words):
+    before = sorted(path.name for path in folder.rglob("*"))
+    code, out, err = call(*words.format(long="long" * 100).split())
+    assert (code, out, len(err)) == (1, b"", 1), err
+    assert "file name too long" in err[0].lower()
+    assert sorted(path.name for path in folder.rglob("*")) == before
 
 
 def test_no_words_print_the_help_and_2(call):

@@ -68,6 +68,39 @@ def test_files_of_shipped_networks(name, tmp_path, monkeypatch):
         np.testing.assert_allclose(compiled([x.numpy(), second.numpy()])[0], expected.numpy(), atol=1e-4, rtol=0)
 
 
+@pytest.mark.skipif(not HAS_ONNX, reason="the package onnx is missing")
+@pytest.mark.parametrize("network", ["unet", "filtering"])
+def test_networks_that_take_other_things_beside_the_picture(network, tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "openvino_telemetry", None)
+    import onnx
+    import openvino
+
+    torch.manual_seed(0)
+    built = networks.build(network, {"width": 8} if network == "filtering" else {"backbone": "resnet18", "outputs": 2}).eval()
+    for tensor in built.parameters():
+        torch.nn.init.uniform_(tensor, -0.1, 0.12)
+    others = {"operator": torch.tensor([2]), "strength": torch.tensor([0.8])} if network == "filtering" else {}
+    path = export_onnx(built, tmp_path / "network.onnx")
+    assert [node.name for node in onnx.load(path).graph.input] == ["picture", *others]
+    compiled = openvino.Core().compile_model(path, "CPU", F32)
+    for height, width in ((64, 32), (96, 128)):
+        x = torch.rand(1, 3, height, width)
+        with torch.inference_mode():
+            expected = built(x, *others.values())
+        assert expected.std() > 1e-3
+        np.testing.assert_allclose(compiled([x.numpy(), *(y.numpy() for y in others.values())])[0], expected.numpy(), atol=1e-4, rtol=0)
+
+
+@pytest.mark.skipif(not HAS_ONNX, reason="the package onnx is missing")
+def test_a_network_that_takes_anything_else_is_refused(tmp_path):
+    class Odd(networks.Network):
+        def forward(self, x, weather):
+            return x
+
+    with pytest.raises(ExportError, match="the network takes weather; expected nothing but a picture, mask, level, operator, strength"):
+        export_onnx(Odd(), tmp_path / "network.onnx")
+
+
 def test_without_onnx_the_error_says_how_to_get_it(tmp_path, monkeypatch):
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     with pytest.raises(ExportError, match=r"the package onnx is missing; expected it \(pip install 'restore-photographs\[export\]'\)"):

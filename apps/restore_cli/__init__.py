@@ -89,10 +89,15 @@ def main(arguments: Sequence[str] | None = None) -> None:
             code = error.exit_code
         except (KeyboardInterrupt, typer.Abort):
             code = 130
-        except OSError:  # the terminal that is gone, to a bar that is to be cleared
-            if not received:
+        except OSError as error:
+            if not received and error.filename is None:
                 raise
-            code = 130
+            code = 130  # the terminal that is gone, to a bar that is to be cleared
+            if not received:  # a file that Python cannot even look for: a name too long, a folder that is somebody else's
+                from restore.batch import describe
+
+                say(f"restore: {describe(error)}")
+                code = 1
         if received:
             code = 128 + received[0]
             with contextlib.suppress(OSError):

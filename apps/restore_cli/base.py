@@ -201,6 +201,20 @@ def make_plan(
     return work
 
 
+def check_out(folder: Path) -> None:
+    """Check that what a command writes has room for a folder.
+
+    Raises:
+        WrongCall: The folder is a file, or within one.
+    """
+    from restore.batch import BatchError, check_folder
+
+    try:
+        check_folder("output", folder)
+    except BatchError as error:
+        raise WrongCall(str(error)) from error
+
+
 def check_weight(weight: str, task: str = "") -> None:
     """Refuse a weight that cannot be meant, before it is loaded.
 

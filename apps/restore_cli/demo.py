@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from restore_cli.base import Arithmetic, Device, Engine, Precision, RunBy, WrongCall, make_restorer
+from restore_cli.base import Arithmetic, Device, Engine, Precision, RunBy, WrongCall, check_out, make_restorer
 from restore_cli.folder import check_folder, write_all
 
 if TYPE_CHECKING:
@@ -32,8 +32,7 @@ def demo(
 
     Writes it with scratches, text and noise, the mask, the repair, and all side by side.
     """
-    if out.exists() and not out.is_dir():
-        raise WrongCall(f"output {out} is a file; expected a folder")
+    check_out(out)
     there = [name for name in FILES if os.path.lexists(out / name)]
     if there and len(there) < len(FILES):
         raise WrongCall(f"{out / there[0]} is there without the rest of a demo; expected a new folder, or that of an earlier demo")

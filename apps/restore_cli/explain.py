@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from restore_cli.base import WrongCall, give_up, say
+from restore_cli.base import WrongCall, check_out, give_up, say
 from restore_cli.classify import Encoder, Labels, Weights, complaint, open_classifier, open_photo, refuse_terminal
 from restore_cli.folder import check_folder, spare, write_all
 
@@ -51,8 +51,7 @@ def explain(  # noqa: PLR0913 - one parameter for each option
     Feature maps, first kernels, what speaks for a class (Grad-CAM), and what excites it most.
     """
     refuse_terminal([photo], "restore explain - --backbone NAME -o DIR < photo.jpg")
-    if out.exists() and not out.is_dir():
-        raise WrongCall(f"output {out} is a file; expected a folder")
+    check_out(out)
     spare([photo, weights, labels or ""], [out / name for name in FILES])
     there = [out / name for name in FILES if os.path.lexists(out / name)]
     if there and on_exists is Existing.fail:

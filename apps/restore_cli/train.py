@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from restore_cli.base import WrongCall, check_weight, give_up
+from restore_cli.base import WrongCall, check_out, check_weight, give_up
 
 if TYPE_CHECKING:
     from restore.training.log import Progress
@@ -55,8 +55,7 @@ def train(
     if not data.is_dir() and not (data.suffix in (".npz", ".tar", ".txt") and data.is_file()):
         raise WrongCall(f"no folder {data}; expected --data to name a folder of pictures, or a .npz, .tar or .txt file")
     out = out or Path("runs") / recipe
-    if out.exists() and not out.is_dir():
-        raise WrongCall(f"output {out} is a file; expected a folder")
+    check_out(out)
     from restore.batch import describe
     from restore.training import engine
     from restore.training.config import override

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from restore.batch.aim import STREAM, Beside, plan
+from restore.batch.aim import STREAM, Beside, check_folder, plan
 from restore.batch.base import ON_EXISTS, BatchError, Job, Outcome, Plan, describe, names, obstacle, settle, without_name
 from restore.image import DEFAULT_MAX_PIXELS, FORMATS, SUFFIXES, ImageWarning, Picture, check_target, drafted, read, write
 from restore.image.folders import Walk
@@ -33,6 +33,7 @@ __all__ = [
     "Plan",
     "Progress",
     "Result",
+    "check_folder",
     "describe",
     "plan",
     "run",

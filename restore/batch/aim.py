@@ -97,7 +97,7 @@ def _stream(given: list[str], target: str) -> Job:
     source, written = (None if text == STREAM else Path(text) for text in (given[0], target))
     if written:
         _check_suffix("output", written, SUFFIXES)
-        _check_folder("output", written.parent)
+        check_folder("output", written.parent)
     return Job(source, written, Path(source.name) if source else Path(STREAM))
 
 
@@ -114,17 +114,25 @@ def _takes_folder(what: str, target: str, *, single: bool, suffixes: Sequence[st
     """Whether a place is a folder for what is written, or a file for that of a single photograph."""
     if single and not _is_folder(target):
         _check_suffix(what, Path(target), suffixes)
-        _check_folder(what, Path(target).parent)
+        check_folder(what, Path(target).parent)
         return False
     named_like_a_picture = Path(target).suffix.lower() in SUFFIXES and not target.endswith(("/", os.sep))
     if not os.path.isdir(target) and (os.path.lexists(target) or named_like_a_picture):
         raise BatchError(f"{what} {target} is a file, or named like one; expected a folder for more than one photograph")
-    _check_folder(what, Path(target))
+    check_folder(what, Path(target))
     return True
 
 
-def _check_folder(what: str, folder: Path) -> None:
-    """Check that a folder is there, or can be made as far as files do not stand in its way."""
+def check_folder(what: str, folder: Path) -> None:
+    """Check that a folder is there, or can be made as far as files do not stand in its way.
+
+    Args:
+        what: What it is for, for the message.
+        folder: The folder.
+
+    Raises:
+        BatchError: It is a file, or within one.
+    """
     there = next(place for place in (folder, *folder.parents) if os.path.lexists(place) or place == place.parent)
     if os.path.lexists(there) and not there.is_dir():
         raise BatchError(f"{what} {there} is a file; expected a folder")
