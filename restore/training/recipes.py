@@ -98,8 +98,8 @@ def inpaint() -> Config:
     """Second stage of the inpainting network: larger crops, all kinds of holes, the perceptual loss; from the first stage.
 
     ``restore train inpaint --data DIR --out RUN --set start=RUN1/checkpoint.pt --set objective.features=FILE``; about 45 minutes of one
-    CPU core. FILE holds the trunk of LPIPS, which is not shipped: see ``losses.Perceptual``. The shipped weight had an hour and a half, at
-    last on crops of 256: ``weights/inpaint.md`` has its settings.
+    CPU core. FILE holds the trunk of LPIPS, which is not shipped: see ``losses.Perceptual``. The shipped weight had nine hours, at last on
+    crops of 256: ``weights/inpaint.md`` has its settings.
     """
     return Config(
         network="inpainting",
