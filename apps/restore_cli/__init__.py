@@ -90,10 +90,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
         except (KeyboardInterrupt, typer.Abort):
             code = 130
         except OSError as error:
-            if not received and error.filename is None:
+            if received:  # the terminal that is gone, to a bar that is to be cleared
+                code = 130
+            elif error.filename is None:
                 raise
-            code = 130  # the terminal that is gone, to a bar that is to be cleared
-            if not received:  # a file that Python cannot even look for: a name too long, a folder that is somebody else's
+            else:  # a file that cannot even be looked for: a name too long, a folder that is somebody else's
                 from restore.batch import describe
 
                 say(f"restore: {describe(error)}")

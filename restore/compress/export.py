@@ -11,8 +11,6 @@ import torch
 from restore.networks.base import LONGEST, Network
 
 OPSET = 17
-
-
 SCALARS = {"operator": torch.zeros(1, dtype=torch.long), "strength": torch.full((1,), 0.5)}
 """Inputs that are one number for the whole picture."""
 
