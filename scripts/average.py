@@ -17,6 +17,8 @@ import torch
 import typer
 
 from restore import networks, weights
+from restore.backbones import Backbone
+from restore.networks import Network
 from restore.training import checkpoints
 from restore.training.base import TrainingError
 
@@ -56,6 +58,22 @@ def share_of(text: str) -> tuple[Path, float]:
     return Path(name), share
 
 
+def read_run(run: Path) -> tuple[Network | Backbone, dict[str, Any]]:
+    """The network of a run with its averaged weights, and the run's settings.
+
+    Args:
+        run: Its folder, one of its checkpoints, or the folder of a mean.
+
+    Raises:
+        BadParameter: There is no such run, or no config.json beside it.
+    """
+    place = run.resolve()  # so that no shipped weight is meant
+    try:
+        return weights.load(str(place)), json.loads(weights.config_of(weights.find(place)[1]).read_text("utf-8"))
+    except (weights.WeightsError, OSError, ValueError) as error:
+        raise typer.BadParameter(f"{run} is no run with its config.json: {error}", param_hint="RUN") from error
+
+
 def main(
     out: Annotated[Path, typer.Argument(help="Folder to be written; it must not exist.")],
     runs: Annotated[list[str], typer.Argument(help="Folders of runs, or checkpoints, each with =SHARE or all alike.")],
@@ -68,15 +86,11 @@ def main(
         raise typer.BadParameter("one run was given; expected two or more", param_hint="RUNS")
     states, config = [], dict[str, Any]()
     for place in places:
-        try:
-            entry, path = weights.find(place.resolve())
-            network = weights.load(str(place.resolve()))
-            said = json.loads(weights.config_of(path).read_text("utf-8"))
-        except (weights.WeightsError, OSError, ValueError) as error:
-            raise typer.BadParameter(str(error), param_hint="RUNS") from error
+        network, said = read_run(place)
         config = config or said
         if any(config[key] != said[key] for key in ("network", "options", "task")):
-            raise typer.BadParameter(f"{place} has another network than {places[0]}: {entry.network} {entry.options}", param_hint="RUNS")
+            network_of = f"{said['network']} {said['options']}"
+            raise typer.BadParameter(f"{place} has another network than {places[0]}: {network_of}", param_hint="RUNS")
         states.append(network.state_dict())
     parts = [share / sum(shares) for share in shares]
     network = networks.build_any(config["network"], config["options"])

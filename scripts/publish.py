@@ -24,6 +24,7 @@ from typing import Annotated, Any
 import numpy as np
 import torch
 import typer
+from average import read_run
 from gallery import SHEETS, SIDE, photograph, with_difference
 from PIL import Image
 
@@ -77,11 +78,7 @@ def publish(
     out: Out = ROOT / "weights",
 ) -> None:
     """Publish the averaged weights of a run."""
-    try:
-        network = weights.load(str(run.resolve()))
-        config = json.loads(weights.config_of(weights.find(run.resolve())[1]).read_text("utf-8"))
-    except (weights.WeightsError, OSError, ValueError) as error:
-        raise typer.BadParameter(f"{run} is no run with its config.json: {error}", param_hint="RUN") from error
+    network, config = read_run(run)
     task = RECIPES[recipe]().objective.task if recipe in RECIPES else None
     if task is None or task != config.get("task", task):
         raise typer.BadParameter(f"{recipe!r} did not train this run", param_hint="--recipe")
