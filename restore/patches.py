@@ -84,7 +84,7 @@ class Matches:
         at = self._flat(corners)[:, None] + (across[:, None] * self.shape[1] + across).flatten()
         patches = self.level.image[..., :3].reshape(-1, 3)[at] * weight.flatten()[:, None]  # (n, size ** 2, 3)
         patches = patches.flatten(1)
-        axes = torch.linalg.eigh(patches.T @ patches)[1][:, -COMPONENTS:]
+        axes = torch.linalg.eigh((patches.T @ patches).double())[1][:, -COMPONENTS:].float()  # float32 fails where a channel is empty
         return axes.T.reshape(-1, len(across), len(across), 3).permute(0, 3, 1, 2) * weight
 
     def _describe(self, image: torch.Tensor) -> torch.Tensor:
