@@ -60,6 +60,22 @@ def test_every_parameter_receives_a_gradient(name):
     net(x, second_input(net, x)).square().mean().backward()
     assert [key for key, p in net.named_parameters() if p.grad is None or not p.grad.any()] == []
 
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore")  # torch's compiler has many
+@pytest.mark.parametrize("name", PICTURES)
+def test_a_compiled_network_learns_as_an_eager_one_does(name):
+    """As ``restore train --set compile=true`` has it: channels last, on pictures whose holes are deep enough for all there is."""
+    net = randomised(name, **({"finish": 4} if name == "inpainting" else {})).to(memory_format=torch.channels_last)
+    x = torch.rand(1, 3, 32, 32).to(memory_format=torch.channels_last)
+    second = second_input(net, x)
+    gradients = []
+    for forward in (net, torch.compile(net)):
+        net.zero_grad()
+        forward(x, second).square().mean().backward()
+        gradients.append([parameter.grad.clone() for parameter in net.parameters()])
+    for eager, compiled in zip(*gradients, strict=True):
+        torch.testing.assert_close(compiled, eager, atol=1e-4, rtol=1e-3)
+
 
 @pytest.mark.parametrize("name", [n for n in PICTURES if networks.build(n, OPTIONS[n]).halo is not None])
 def test_tiles_equal_the_whole_picture(name):

@@ -64,7 +64,9 @@ def even(x: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
     tensor([0.2500, 0.5000, 0.5000, 0.7500])
     """
     deep = (2 * F.avg_pool2d(mask, 9, 1, 4, count_include_pad=False) - 1).clamp_min(0)
-    smooth = F.avg_pool2d(F.avg_pool2d(F.pad(x, (1, 1, 1, 1), mode="replicate"), 2, 1), 2, 1)  # 1/4, 1/2, 1/4 both ways
+    framed = torch.cat([x[..., :1, :], x, x[..., -1:, :]], 2)  # as F.pad with "replicate", whose gradient torch cannot compile
+    framed = torch.cat([framed[..., :1], framed, framed[..., -1:]], 3)
+    smooth = F.avg_pool2d(F.avg_pool2d(framed, 2, 1), 2, 1)  # 1/4, 1/2, 1/4 both ways
     return x + deep * (smooth - x)
 
 
