@@ -158,6 +158,32 @@ def test_thick_holes_keep_one_idea(method: str, dtype: type) -> None:
     assert np.abs(result[holes].astype(float) - picture[holes]).max() / full_scale(dtype) < {"ns": 0.3, "biharmonic": 0.03}[method]
 
 
+class Chequered(Mean):
+    """A runtime that fills everything with a chequerboard, about 0.7 at half the resolution and about 0.3 else."""
+
+    def __init__(self, halved: tuple[int, int]) -> None:
+        super().__init__()
+        self.halved = halved
+
+    def __call__(self, image: np.ndarray, mask: np.ndarray) -> np.ndarray:
+        super().__call__(image, mask)
+        mean = 0.7 if image.shape[:2] == self.halved else 0.3
+        return np.broadcast_to(mean + 0.1 * (-1.0) ** np.indices(image.shape[:2]).sum(0)[..., None], image.shape).astype(np.float32)
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_a_thick_hole_has_structure_of_half_the_resolution_and_detail_of_the_full_one(dtype: type, channels: int) -> None:
+    holes = np.zeros((320, 352), bool)
+    holes[60:260, 80:280] = True
+    picture = np.where(holes[..., None], 1.0, 0.5) * np.ones(channels)
+    runtime = Chequered((160, 176))
+    result = inpaint(in_depth(picture, dtype), holes, runtime, finish=None)[140:180, 160:200] / full_scale(dtype)
+    assert runtime.halved in runtime.shapes
+    assert result[::2, ::2].mean() - result[::2, 1::2].mean() == pytest.approx(0.2, abs=0.02)
+    assert result.mean() == pytest.approx(0.7, abs=0.01)
+
+
 def test_a_hole_as_large_as_the_picture() -> None:
     holes = np.ones((300, 200), bool)
     holes[299, 199] = False

@@ -60,6 +60,7 @@ def test_every_parameter_receives_a_gradient(name):
     net(x, second_input(net, x)).square().mean().backward()
     assert [key for key, p in net.named_parameters() if p.grad is None or not p.grad.any()] == []
 
+
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")  # torch's compiler has many
 @pytest.mark.parametrize("name", PICTURES)
