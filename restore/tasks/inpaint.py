@@ -187,7 +187,7 @@ def _fill_thick(
         result: The picture (H, W, C), written to.
         holes: (H, W) bool, written to.
         hidden: (H, W) bool, what is not seen, or None.
-        fills: Of a smaller picture with holes; and at full resolution, crop by crop, which the inside has its fine detail from, or None.
+        fills: Of a smaller picture with holes; and at full resolution, which the inside has detail from where that is one crop, or None.
         thickest: The thickness that is left as it is.
     """
     for thickness, box in list(thick(holes, thickest)):
@@ -197,7 +197,7 @@ def _fill_thick(
         filled = fills[0](*_half(crop, unseen))
         inside = cv2.distanceTransform(unknown.astype(np.uint8), cv2.DIST_L2, 3) > RIM
         large = cv2.resize(filled, window.sides[::-1], interpolation=cv2.INTER_LINEAR).reshape(crop.shape)
-        if fills[1]:
+        if fills[1] and max(window.sides) <= 4 * thickest:
             fine = to_float(crop)
             sum(fills[1](fine, unseen.copy(), None))
             apart = np.where(unseen[..., None], large - fine, np.float32(0))
