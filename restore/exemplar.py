@@ -36,7 +36,7 @@ patches are. On photographs with holes of 30 % that gained 0.2 dB in the holes a
 DOUBT = 0.08
 """Where patches are as unlike what they were copied from as this, in squared difference of samples, half of the guess stays. On photographs
 with holes of 30 % that gained 0.1 dB in the holes at a slightly lower LPIPS; less of it gains more and leaves wide holes smooth."""
-RIM = (4.0, 16.0)
+RIM = (4.0, 24.0)
 """Width of the rim that keeps the guess, least and most, in pixels: a network is at its best there, and in all of a narrow hole."""
 AROUND = 32
 """A hole's width is the largest so far from a pixel."""
@@ -111,7 +111,7 @@ def _search(levels: list[Level], generator: torch.Generator) -> tuple[Matches, t
 def share(holes: np.ndarray) -> np.ndarray:
     """How much of the copied texture the pixels of a hole should take; the rest is the guess.
 
-    Nothing where the hole is narrow (up to some 34 pixels), and in a rim beside what is known, which is the thinner the wider the hole is.
+    Nothing where the hole is narrow (up to some 50 pixels), and in a rim beside what is known, which is the thinner the wider the hole is.
 
     Args:
         holes: (H, W) bool, with some known pixel.
