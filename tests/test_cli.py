@@ -19,7 +19,7 @@ from restore.estimate import quality_of_tables
 from restore.image import SUFFIXES, drafted, read
 from restore.tasks.deblur import MAX_WIDTH, MIN_WIDTH
 from restore.tasks.denoise import MAX_SIGMA
-from restore.tasks.inpaint import METHODS
+from restore.tasks.fills import METHODS
 from restore.weights import WeightsError, entries
 
 ROOT = Path(__file__).parents[1]

@@ -14,7 +14,8 @@ from restore import exemplar, masks, networks
 from restore.image import full_scale, to_linear, to_srgb
 from restore.runtime import Runtime
 from restore.tasks import inpaint
-from restore.tasks.inpaint import METHODS, Finish
+from restore.tasks.fills import METHODS
+from restore.tasks.inpaint import Finish
 
 CLASSICAL = [method for method in METHODS if method != "learned"]
 DTYPES = [np.uint8, np.uint16, np.float32]

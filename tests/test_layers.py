@@ -66,7 +66,7 @@ SIDEWAYS = {
         "evaluation",
     ],
     "runtime": ["cache", "ensemble", "eager", "compiled"],
-    "tasks": ["denoise", "deblur", "deconvolve", "crops", "inpaint"],
+    "tasks": ["denoise", "deblur", "deconvolve", "crops", "fills", "inpaint"],
     "compress": ["export"],
     "estimate": ["base", "jpeg", "noise"],
     "restore_cli": [
@@ -217,7 +217,7 @@ def test_contributing_names_the_files_of_tasks_and_training() -> None:
     files = re.findall(r"`(\w+)\.py`", row.split("|")[3])
     assert files == SIDEWAYS["training"]
     for task in (ROOT / "restore" / "tasks").glob("*.py"):
-        assert task.stem in ("__init__", "base", "crops") or task.stem in row
+        assert task.stem in ("__init__", "base", "crops", "fills") or task.stem in row
 
 
 def test_no_relative_imports() -> None:

@@ -16,13 +16,14 @@ from restore.image import from_float, to_float, to_linear, to_srgb
 from restore.runtime import Runtime
 from restore.tasks.base import continued
 from restore.tasks.crops import BLOCK, MIN_TILE, Box, in_order, plan, split, thick
-from restore.tiling import crop_to, is_out_of_memory, pad_to
+from restore.tasks.fills import Fill, choose, limited
+from restore.tiling import is_out_of_memory
 
-RADIUS = 3
-"""Neighbourhood of the classical methods of OpenCV, in pixels."""
 THICK = 128
 """Holes thicker than this are filled at half the resolution first by a network, in pixels: on photographs with holes of 30 % that gained
 0.4 dB in the holes, and objects went on further into them."""
+VIEW = 4
+"""A crop is so many times as wide as the thickest hole that a network fills on it at full resolution."""
 RIM = 16
 """Width of the rim of a thick hole that is filled at full resolution, in pixels."""
 DETAIL = 4.0
@@ -40,10 +41,6 @@ WHITE = 1.25
 """White grain is at most so many times as strong as the picture's estimated noise: texture adds to what is measured of it."""
 NEAR = 64
 """Pixels around a hole in which it is measured how strong the grain is there."""
-TONE = 2 / 255
-"""Where the colours around a hole are nearer than this to one line, as in grey and toned pictures, the fill has colours of that line."""
-Fill = Callable[[np.ndarray, np.ndarray], np.ndarray]
-"""(window (h, w, C) float32, its holes (h, w) bool) -> the window with its holes filled."""
 
 
 @dataclass(frozen=True)
@@ -108,7 +105,7 @@ def inpaint(  # noqa: PLR0913 - all that people choose about a fill
             NaN or an infinity beside a hole.
         MemoryError: The smallest crop does not fit.
     """
-    fill = _fill(method, runtime)
+    fill = choose(method, runtime)
     holes = masks.check(mask, pixels.shape[:2])
     if (holes if hidden is None else holes | hidden).all():
         rest = "" if holes.all() else ", but for what is transparent"
@@ -124,8 +121,8 @@ def inpaint(  # noqa: PLR0913 - all that people choose about a fill
         try:
             crop_by_crop = partial(_fill_crops, fill=fill, tile=tile, multiple_of=multiple_of, linear=linear)
             again = partial(inpaint, runtime=runtime, method=method, tile=tile, linear=linear, finish=None)
-            detailed = crop_by_crop if method == "learned" else None
-            _fill_thick(result, holes, hidden, (again, detailed), thickest=_thickest(method, tile, holes.shape))
+            fills = again, crop_by_crop if method == "learned" else None
+            _fill_thick(result, holes, hidden, fills, thickest=_thickest(method, tile, holes.shape))
             left = int(np.count_nonzero(holes))
             for filled in crop_by_crop(result, holes, hidden):
                 left -= filled
@@ -190,18 +187,19 @@ def _fill_thick(
         fills: Of a smaller picture with holes; and at full resolution, which the inside has detail from where that is one crop, or None.
         thickest: The thickness that is left as it is.
     """
+    again, detailed = fills
     for thickness, box in list(thick(holes, thickest)):
         window = box.grown(thickness, holes.shape)
         crop, unknown = result[window.slices], holes[window.slices]
         unseen = _unseen(unknown, hidden, window)
-        filled = fills[0](*_half(crop, unseen))
+        filled = again(*_half(crop, unseen))
         inside = cv2.distanceTransform(unknown.astype(np.uint8), cv2.DIST_L2, 3) > RIM
         large = cv2.resize(filled, window.sides[::-1], interpolation=cv2.INTER_LINEAR).reshape(crop.shape)
-        if fills[1] and max(window.sides) <= 4 * thickest:
+        if detailed and max(window.sides) <= VIEW * thickest:
             fine = to_float(crop)
-            sum(fills[1](fine, unseen.copy(), None))
+            sum(detailed(fine, unseen.copy(), None))
             apart = np.where(unseen[..., None], large - fine, np.float32(0))
-            large = _limited(fine + cv2.GaussianBlur(apart, (0, 0), DETAIL).reshape(crop.shape), fine[unseen])
+            large = limited(fine + cv2.GaussianBlur(apart, (0, 0), DETAIL).reshape(crop.shape), fine[unseen])
         crop[inside] = from_float(large[inside], crop.dtype)
         unknown[inside] = False
 
@@ -270,7 +268,7 @@ def _add_grain(result: np.ndarray, holes: np.ndarray, unseen: np.ndarray, *, lin
         written[inner] = unknown[inner]
         x = to_float(crop)
         x = to_srgb(x) if linear else x
-        y = _limited(grain.match(x, written, here, np.random.default_rng([seed, core.top, core.left])), x[np.isfinite(x)])
+        y = limited(grain.match(x, written, here, np.random.default_rng([seed, core.top, core.left])), x[np.isfinite(x)])
         written &= here.strength(y.mean(2)) > 0
         crop[written] = from_float(to_linear(y) if linear else y, result.dtype)[written]
 
@@ -292,7 +290,7 @@ def _grain(pixels: np.ndarray, holes: np.ndarray, *, linear: bool) -> grain.Grai
 def _thickest(method: str, tile: int, shape: tuple[int, ...]) -> int:
     """The thickness up to which a hole is filled at full resolution: by classical methods wherever its surroundings fit a crop."""
     if method == "learned":
-        return min(THICK, tile // 4)
+        return min(THICK, tile // VIEW)
     return tile // 2 if max(shape) > tile else tile
 
 
@@ -321,80 +319,3 @@ def _repair(result: np.ndarray, holes: np.ndarray, hidden: np.ndarray | None, co
     crop[written] = filled[written]
     unknown[written] = False
     return int(np.count_nonzero(written))
-
-
-def _learned(runtime: Runtime) -> Fill:
-    def fill(x: np.ndarray, holes: np.ndarray) -> np.ndarray:
-        grey = x.shape[2] == 1
-        both = np.concatenate([np.repeat(x, 3, 2) if grey else x, holes[..., None].astype(np.float32)], 2)  # (h, w, 4)
-        padded = pad_to(both, runtime.multiple_of, min_size=runtime.min_size)
-        y = crop_to(runtime(padded[..., :3], padded[..., 3:]), holes.shape)
-        y = y.mean(2, keepdims=True) if grey else _toned(y, x[~holes])
-        return _limited(y, x)
-
-    return fill
-
-
-def _limited(filled: np.ndarray, known: np.ndarray) -> np.ndarray:
-    """Keep a fill within [0, 1], or the range of what is known where that exceeds it."""
-    return filled.clip(known.min(initial=0), known.max(initial=1))
-
-
-def _toned(filled: np.ndarray, known: np.ndarray) -> np.ndarray:
-    """Move the colours of a fill (h, w, 3) onto the line on which those that are known (K, 3) lie, if they lie on one."""
-    known = known[np.isfinite(known).all(1)]
-    if not len(known):
-        return filled
-    spread = np.cov(known.T.astype(np.float64), bias=True) + (TONE / 4) ** 2  # where all are one colour, the line is that of brightness
-    values, vectors = np.linalg.eigh(spread)
-    if values[:2].sum() > TONE**2:
-        return filled
-    mean, line = known.mean(0), vectors[:, 2].astype(np.float32)
-    return mean + ((filled - mean) @ line)[..., None] * line
-
-
-def _opencv(flag: int) -> Fill:
-    """A method of OpenCV: on channels, as it takes more than 8 bits only so; on a scale of 65535, as its Telea adds steps of about 1.
-
-    The edge is repeated twice: OpenCV leaves some of the outermost pixels unfilled, and reads beyond pictures one pixel wide.
-    """
-
-    def fill(x: np.ndarray, holes: np.ndarray) -> np.ndarray:
-        mask = np.pad(holes, 2, "edge").astype(np.uint8)
-        channels = (np.pad(channel, 2, "edge") * np.float32(65535) for channel in np.moveaxis(x, 2, 0))
-        filled = np.stack([cv2.inpaint(channel, mask, RADIUS, flag)[2:-2, 2:-2] for channel in channels], 2)
-        return _within(filled / np.float32(65535), x, holes)
-
-    return fill
-
-
-def _biharmonic(x: np.ndarray, holes: np.ndarray) -> np.ndarray:
-    from skimage.restoration import inpaint_biharmonic
-
-    return _within(inpaint_biharmonic(x, holes, channel_axis=2), x, holes)
-
-
-def _within(filled: np.ndarray, x: np.ndarray, holes: np.ndarray) -> np.ndarray:
-    """Keep what was filled within the range of what is known, channel by channel: extrapolation overshoots in corners."""
-    known = x[~holes]  # (K, C)
-    return np.clip(filled, known.min(0), known.max(0)).astype(np.float32)
-
-
-METHODS: dict[str, Fill | None] = {
-    "learned": None,
-    "telea": _opencv(cv2.INPAINT_TELEA),
-    "ns": _opencv(cv2.INPAINT_NS),
-    "biharmonic": _biharmonic,
-}
-"""Name -> how a crop is filled; "learned" needs a runtime."""
-
-
-def _fill(method: str, runtime: Runtime | None) -> Fill:
-    if method not in METHODS:
-        raise ValueError(f"method {method!r} is unknown; expected one of {', '.join(METHODS)}")
-    fill = METHODS[method]
-    if fill is None:
-        if runtime is None:
-            raise ValueError("method 'learned' needs a runtime with an inpainting network, got None")
-        fill = _learned(runtime)
-    return fill
