@@ -81,14 +81,14 @@ def noise_level(pixels: np.ndarray, *, linear: bool = False, where: np.ndarray |
 
     | true level | 0 | 2 | 5 | 10 | 15 | 25 | 50 | 75 |
     |---|---|---|---|---|---|---|---|---|
-    | colour, float: mean | 0.52 | 0.11 | 0.08 | 0.10 | 0.12 | 0.13 | 0.16 | 0.17 |
-    | colour, float: largest | 2.95 | 0.87 | 0.43 | 0.34 | -0.99 | -0.50 | -0.64 | -0.61 |
-    | colour, clipped to 8 bits: mean | 0.52 | 0.13 | 0.10 | 0.12 | 0.17 | 0.28 | 0.84 | 1.54 |
-    | colour, clipped to 8 bits: largest | 2.95 | 1.48 | 0.65 | 0.42 | -0.95 | -1.34 | -4.69 | -8.09 |
-    | grey, float: mean | 1.14 | 0.41 | 0.25 | 0.26 | 0.34 | 0.39 | 0.47 | 0.46 |
+    | colour, float: mean | 0.54 | 0.11 | 0.07 | 0.10 | 0.12 | 0.13 | 0.16 | 0.17 |
+    | colour, float: largest | 2.86 | 0.87 | 0.43 | 0.34 | -0.99 | -0.50 | -0.64 | -0.61 |
+    | colour, clipped to 8 bits: mean | 0.54 | 0.13 | 0.10 | 0.12 | 0.17 | 0.28 | 0.84 | 1.54 |
+    | colour, clipped to 8 bits: largest | 2.86 | 1.47 | 0.65 | 0.42 | -0.95 | -1.34 | -4.69 | -8.09 |
+    | grey, float: mean | 1.26 | 0.41 | 0.25 | 0.26 | 0.34 | 0.39 | 0.47 | 0.46 |
     | grey, float: largest | 5.71 | 4.23 | 2.47 | 2.23 | 2.55 | 1.62 | 1.71 | 1.51 |
-    | grey, clipped to 8 bits: mean | 1.14 | 0.45 | 0.27 | 0.26 | 0.33 | 0.44 | 0.57 | 1.00 |
-    | grey, clipped to 8 bits: largest | 5.71 | 4.23 | 2.47 | 2.23 | 2.39 | 1.59 | -2.93 | -6.76 |
+    | grey, clipped to 8 bits: mean | 1.26 | 0.45 | 0.27 | 0.26 | 0.33 | 0.44 | 0.56 | 1.01 |
+    | grey, clipped to 8 bits: largest | 5.71 | 4.23 | 2.47 | 2.23 | 2.39 | 1.59 | -2.92 | -6.76 |
 
     Of noise that the channels share (``shared_noise``), the root of the mean square of the three.
 
