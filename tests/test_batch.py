@@ -400,6 +400,12 @@ def mark(picture, job, progress):
     return Result(picture.replace(pixels=255 - picture.pixels), picture)
 
 
+def test_standard_output_is_not_for_what_stands_beside_an_output(folder):
+    picture("a.png")
+    with pytest.raises(BatchError, match="mask - would be standard output; expected a file or a folder"):
+        plan(["a.png"], "b.png", beside=Beside("mask", "-", (".png",)))
+
+
 def test_what_stands_beside_an_output_is_written_with_it_or_not_at_all(folder, monkeypatch):
     picture("a.png")
     Path("mask.png").write_bytes(b"the last one")

@@ -390,8 +390,18 @@ def test_load_reads_one_colour_painted_on_a_transparent_layer(tmp_path):
     layer = np.zeros((1, 3, 4), np.uint8)
     layer[0, 1, 3] = 255
     assert masks.load(_saved(tmp_path, layer)).tolist() == [[0, 255, 0]]
-    layer[0, 2, :3] = 255  # now the colours say it, and alpha does not count
+    layer[0, 2] = 255  # now the colours say it, and alpha does not count
     assert masks.load(_saved(tmp_path, layer)).tolist() == [[0, 0, 255]]
+
+
+@pytest.mark.parametrize("paint", [(0, 0, 0), (255, 0, 0), (0, 0, 120), (255, 255, 255)])
+@pytest.mark.parametrize("beneath", [0, 255])
+def test_load_does_not_see_the_colours_of_transparent_pixels(tmp_path, paint, beneath):
+    layer = np.full((2, 3, 4), (beneath, beneath, beneath, 0), np.uint8)
+    layer[1, :2] = (*paint, 255)
+    assert masks.load(_saved(tmp_path, layer)).tolist() == [[0, 0, 0], [255, 255, 0]]
+    layer[0, 0] = (0, 255, 0, 255)  # of two colours, those count that are above half of the range
+    assert masks.load(_saved(tmp_path, layer)).tolist() == [[255, 0, 0], [255 * (max(paint) > 127)] * 2 + [0]]
 
 
 def test_load_applies_the_orientation(tmp_path):

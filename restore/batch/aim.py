@@ -67,6 +67,8 @@ def plan(
     given = [os.fspath(path) for path in inputs]
     if not all(given) or not given:
         raise BatchError("no photograph is named; expected a file, a folder, or - for standard input")
+    if beside and os.fspath(beside.out) == STREAM:
+        raise BatchError(f"{beside.what} {STREAM} would be standard output; expected a file or a folder")
     target = os.fspath(out)
     single = len(given) == 1 and not os.path.isdir(given[0])
     if STREAM in given or target == STREAM:

@@ -14,8 +14,8 @@ from restore.masks.base import Shape
 def load(source: str | os.PathLike[str] | bytes | BinaryIO | Picture, shape: Shape | None = None) -> np.ndarray:
     """Read a mask from a picture, in displayed orientation; it may be as large as the photograph.
 
-    Repaired is where any channel is above half of the range, so that the ringing of JPEG makes no hole. Alpha counts only when it alone
-    varies: one colour painted on a transparent layer.
+    Repaired is where any channel is above half of the range, so that the ringing of JPEG makes no hole. Where alpha varies and all that is
+    seen has one colour, as of paint on a transparent layer, alpha is looked at instead; the colours of transparent pixels never are.
 
     Args:
         source: a path, the file's bytes, an open file, or a Picture.
@@ -32,8 +32,9 @@ def load(source: str | os.PathLike[str] | bytes | BinaryIO | Picture, shape: Sha
     if not isinstance(source, Picture):
         source = image.read(source, max_pixels=max(image.DEFAULT_MAX_PIXELS, math.prod(shape or (1,))))
     values, alpha = source.pixels, source.alpha
-    if alpha is not None and (alpha != alpha.flat[0]).any() and (values == values[0, 0]).all():
-        values = alpha[..., None]
+    if alpha is not None and (alpha != alpha.flat[0]).any():
+        seen = values[alpha > 0]
+        values = alpha[..., None] if (seen == seen[0]).all() else np.where(alpha[..., None] > 0, values, values.dtype.type(0))
     if shape is not None and values.shape[:2] != tuple(shape):
         raise ValueError(f"{name} is {values.shape[1]}x{values.shape[0]} pixels, the photograph {shape[1]}x{shape[0]} (width x height)")
     half = image.full_scale(values.dtype) / 2
