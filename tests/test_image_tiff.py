@@ -183,6 +183,7 @@ def test_jpeg_inside_is_read_and_becomes_exact() -> None:
         again = rewritten(data)
     np.testing.assert_array_equal(read(again).pixels, read(data).pixels)
     assert page_of(again).compression == 8
+    assert (read(data).lossless, read(again).lossless) == (False, True)
 
 
 def test_cmyk_of_16_bits_stays_16_bit() -> None:

@@ -85,3 +85,11 @@ def test_a_layer_over_the_photograph_is_the_repaired_one(channels: int, dtype: t
 def test_the_mask_of_a_layer_has_the_size_of_the_picture() -> None:
     with pytest.raises(ValueError, match="the mask is 3x2 pixels, the picture 120x80"):
         masks.layer(Picture.from_array(PHOTO), np.ones((2, 3)))
+
+
+def test_a_layer_shows_nothing_where_the_photograph_is_transparent():
+    pixels = np.full((1, 3, 3), 200, np.uint8)
+    picture = Picture(pixels=pixels, alpha=np.array([[0, 128, 255]], np.uint8))
+    found = masks.layer(picture, np.ones((1, 3)))
+    assert found.alpha.tolist() == [[0, 255, 255]]
+    assert found.pixels[0, :, 0].tolist() == [0, 200, 200]

@@ -79,7 +79,7 @@ class Picture:
         dpi: Horizontal and vertical dots per inch.
         palette: (N, 3) or (N, 4) uint8 colours that the file indexes; used again when the pixels still fit.
         bits: 1 for a bilevel file, written so again when the pixels are still black and white.
-        lossless: Whether the file kept its samples exactly (PNG, TIFF, BMP, some WebP); None for arrays.
+        lossless: Whether the file kept its samples exactly (PNG, BMP, most TIFF, some WebP); None for arrays.
         coding: What the format needs to be written as it was.
         chunks: Further PNG chunks, (kind, data).
 

@@ -81,7 +81,7 @@ def decode(file: BinaryIO, max_pixels: int, note: Note) -> Picture:
         xmp=blobs.get(700),
         iptc=blobs.get(33723),
         photoshop=blobs.get(34377),
-        lossless=True,
+        lossless=page.compression in _EXACT or page.compression in _FAX,
         coding=_coding(first, page),
     )
 

@@ -55,8 +55,8 @@ def layer(picture: Picture, mask: np.ndarray) -> Picture:
         mask: (H, W), non-zero = synthesised.
 
     Returns:
-        The repaired samples, opaque, where the mask is; 0 and transparent elsewhere. Depth, ICC profile and resolution are the
-        photograph's; the format is not.
+        The repaired samples, opaque, where the mask is and the photograph is not transparent; 0 and transparent elsewhere. Depth, ICC
+        profile and resolution are the photograph's; the format is not.
 
     Raises:
         ValueError: The mask has another size, or is no mask.
@@ -65,6 +65,8 @@ def layer(picture: Picture, mask: np.ndarray) -> Picture:
     [[[0, 0], [7, 255]]]
     """
     inside = check(mask, picture.shape)
+    if picture.alpha is not None:
+        inside = inside & (picture.alpha > 0)
     pixels = np.where(inside[..., None], picture.pixels, 0).astype(picture.dtype)
     alpha = np.where(inside, full_scale(picture.dtype), 0).astype(picture.dtype)
     return Picture(pixels=pixels, alpha=alpha, icc=picture.icc, dpi=picture.dpi)
