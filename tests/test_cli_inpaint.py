@@ -69,6 +69,29 @@ def test_a_painted_colour_in_a_jpeg_and_its_tolerance(call):
     np.testing.assert_array_equal(read("c.png").pixels, read("a.jpg").pixels)
 
 
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ("a.png --mask a.png", "mask a.png is a photograph that is to be repaired; expected another file"),
+        ("photographs --mask photographs", "photographs/a.png would be its own mask; expected another folder than photographs"),
+        ("a.png --mask .", "a.png would be its own mask; expected another folder than ."),
+    ],
+)
+def test_no_photograph_is_its_own_mask(call, words, said):
+    Path("photographs").mkdir()
+    Image.fromarray(PHOTO).save("photographs/a.png")
+    code, lines = call(f"inpaint {words} -o repaired/ --method telea")
+    assert (code, Path("repaired").exists()) == (2, False)
+    assert said in " ".join(lines)
+
+
+def test_masks_may_lie_above_the_photographs(call):
+    Path("photographs").mkdir()
+    Image.fromarray(PHOTO).save("photographs/mask.png")
+    assert call("inpaint photographs -o repaired --mask . --method telea -q") == (0, [])
+    assert Path("repaired/mask.png").exists()
+
+
 def test_to_expand_by_nothing(call):
     Image.fromarray(PHOTO).save("a.png")
     code, said = call("inpaint a.png -o b.png --expand 0 --method telea")

@@ -111,6 +111,9 @@ def test_orientation_said_by_xmp_alone_counts_and_is_reset() -> None:
     assert picture.shape == (40, 24)
     assert picture.xmp == XMP.replace(b'"6"', b'"1"')
     assert read(saved("JPEG", xmp=XMP, exif=exif(1))).shape == (24, 40)  # EXIF goes first
+    sized = XMP.replace(b"dc:", b'tiff:ImageWidth="40" tiff:ImageLength="24" dc:')
+    turned = read(saved("JPEG", xmp=sized)).xmp
+    assert turned == sized.replace(b'"6"', b'"1"').replace(b'"40"', b'"?"').replace(b'"24"', b'"40"').replace(b'"?"', b'"24"')
 
 
 def test_resolution_turns_with_the_picture() -> None:

@@ -15,7 +15,7 @@ from restore.image import full_scale, to_linear, to_srgb
 from restore.runtime import Runtime
 from restore.tasks import inpaint
 from restore.tasks.fills import METHODS
-from restore.tasks.inpaint import Finish
+from restore.tasks.inpaint import Finish, _textured
 
 CLASSICAL = [method for method in METHODS if method != "learned"]
 DTYPES = [np.uint8, np.uint16, np.float32]
@@ -238,13 +238,27 @@ def test_all_that_is_seen_is_a_hole() -> None:
         inpaint(np.zeros((4, 5, 3), np.uint8), ~hidden, Mean(), hidden=hidden)
 
 
+@pytest.mark.parametrize("thickness", [10, 200])
 @pytest.mark.parametrize("method", METHODS)
-def test_a_hole_far_from_all_that_is_seen_takes_what_is_hidden(method: str) -> None:
-    hidden, holes = np.ones((900, 60), bool), np.zeros((900, 60), bool)
-    hidden[:20], holes[850:860, 20:30] = False, True
-    hidden &= ~holes
-    picture = np.where(holes[..., None], np.uint8(0), np.full((900, 60, 3), 77, np.uint8))
-    assert (inpaint(picture, holes, Mean(), method=method, hidden=hidden) == 77).all()
+def test_a_hole_far_from_all_that_is_seen_takes_the_nearest_of_it(method: str, thickness: int) -> None:
+    hidden, holes = np.ones((900, 220), bool), np.zeros((900, 220), bool)
+    hidden[:20], holes[650 : 650 + thickness, 10 : 10 + thickness] = False, True
+    picture = np.where(hidden[..., None], np.uint8(77), np.full((*holes.shape, 3), 50, np.uint8))
+    result = inpaint(picture, holes, Mean(), method=method, hidden=hidden & ~holes, tile=64)
+    np.testing.assert_allclose(result[holes], 50, atol=1)
+    np.testing.assert_array_equal(result[~holes], picture[~holes])
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_a_crop_beside_nothing_but_transparent_pixels_waits_for_its_neighbours(method: str) -> None:
+    hidden, holes = np.zeros((300, 200), bool), np.zeros((300, 200), bool)
+    hidden[:100], holes[100:250, 40:160] = True, True
+    rows = np.broadcast_to(np.linspace(60, 200, 300).astype(np.uint8)[:, None, None], (300, 200, 3))
+    results = [
+        inpaint(np.where(hidden[..., None], np.uint8(v), rows), holes, Mean(), method=method, hidden=hidden, tile=64) for v in (0, 255)
+    ]
+    np.testing.assert_array_equal(results[0][holes], results[1][holes])
+    assert results[0][holes].min() > 60
 
 
 def test_a_fill_of_floats_stays_in_the_range_of_the_picture() -> None:
@@ -316,6 +330,15 @@ def test_texture_comes_into_wide_holes_alone(dtype: type, *, linear: bool) -> No
 def test_thin_holes_take_no_texture() -> None:
     picture = in_depth(ASTRONAUT, np.uint8)
     np.testing.assert_array_equal(inpaint(picture, HOLES, Mean(), finish=Finish(grain=False)), inpaint(picture, HOLES, Mean(), finish=None))
+
+
+@pytest.mark.parametrize("width", range(44, 64, 3))
+@pytest.mark.parametrize("degrees", [0, 30, 45])
+def test_all_that_takes_texture_is_looked_at(width: int, degrees: int) -> None:
+    holes = np.zeros((300, 300), np.uint8)
+    cv2.fillPoly(holes, [cv2.boxPoints(((151, 148), (200, width), degrees)).round().astype(np.int32)], 1)
+    windows = _textured(holes > 0)
+    assert windows or not exemplar.share(holes > 0).any()
 
 
 def test_texture_is_not_copied_from_what_is_not_finite() -> None:

@@ -29,11 +29,12 @@ def test_the_border_of_a_transparent_picture_is_opaque(dtype: type) -> None:
     np.testing.assert_array_equal(larger.alpha[1:-1, 1:-1], picture.alpha)
 
 
-def test_a_jpeg_stays_a_jpeg_and_its_exif_says_the_new_size() -> None:
+def test_a_jpeg_stays_a_jpeg_and_its_exif_and_xmp_say_the_new_size() -> None:
+    attributes, elements = b'<x tiff:ImageWidth="120" tiff:ImageLength="80"/>', b"<exif:PixelXDimension>120</x><exif:PixelYDimension>80</x>"
     exif, file = Image.Exif(), io.BytesIO()
     exif[271] = "Maker"
     exif.get_ifd(34665).update({40962: 120, 40963: 80})
-    Image.fromarray(PHOTO).save(file, "JPEG", quality=80, subsampling=2, exif=exif, icc_profile=b"no profile")
+    Image.fromarray(PHOTO).save(file, "JPEG", quality=80, subsampling=2, exif=exif, icc_profile=b"no profile", xmp=attributes + elements)
     picture = read(file.getvalue())
     larger, _ = masks.expand(picture, (8, 0, 8, 16))
     written = io.BytesIO()
@@ -44,6 +45,7 @@ def test_a_jpeg_stays_a_jpeg_and_its_exif_says_the_new_size() -> None:
         assert image.info["icc_profile"] == b"no profile"
         assert image.getexif()[271] == "Maker"
         assert dict(image.getexif().get_ifd(34665)) == {40962: 136, 40963: 96}
+        assert image.info["xmp"] == (attributes + elements).replace(b"120", b"136").replace(b"80", b"96")
 
 
 @pytest.mark.parametrize(("margins", "said"), [((-1, 0, 0, 0), "left is -1 pixels; expected 0 to 120"), ((0, 0, 0, 81), "bottom is 81")])

@@ -4,7 +4,9 @@ import os
 import re
 import warnings
 from collections.abc import Callable
+from contextlib import suppress
 from enum import Enum
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -204,18 +206,25 @@ def _read_mask(mask: str, work: "Plan", tolerance: float | None) -> "Mark":
     """Say how a photograph's mask is found: in a file, in a folder, or by the colour that was painted on it.
 
     Raises:
-        WrongCall: There is no such file or folder, or a folder for standard input.
+        WrongCall: There is no such file or folder, or a folder for standard input; or a photograph would be its own mask.
     """
     from restore import masks
     from restore.batch import Partners
+    from restore.image.folders import identity
 
     if masks.is_colour(mask):
         return lambda picture, job: masks.from_colour(picture, mask, tolerance=tolerance)
     if not os.path.exists(mask):
         raise WrongCall(f"no mask {mask}; expected a file, a folder of masks with the photographs' names, or a colour such as '#ff0000'")
     if not os.path.isdir(mask):
+        if identity(Path(mask)) in {identity(job.source) for job in work.jobs if job.source}:
+            raise WrongCall(f"mask {mask} is a photograph that is to be repaired; expected another file")
         return lambda picture, job: masks.load(mask, picture.shape)
     if any(job.source is None for job in work.jobs):
         raise WrongCall(f"mask {mask} is a folder; expected a file for a picture from standard input")
     partners = Partners(mask)
+    for job in work.jobs:
+        with suppress(ValueError):  # a photograph without a mask fails alone
+            if job.source and identity(partners.find(job.name)) == identity(job.source):
+                raise WrongCall(f"{job.source} would be its own mask; expected another folder than {mask}")
     return lambda picture, job: masks.load(partners.find(job.name), picture.shape)

@@ -14,6 +14,7 @@ from restore.image.base import TALL, WIDE, Directory, ImageError, JpegCoding, No
 FINEST = (2**31 - 1) * 0.0254
 """Dots per inch that a file can say, at most: so many dots per metre has PNG room for."""
 _XMP_ORIENTATION = re.compile(rb"(tiff:Orientation(?:\s*=\s*[\"']|\s*>\s*))([1-8])")
+_XMP_SIZE = re.compile(rb"((?:tiff:Image(Width|Length)|exif:Pixel([XY])Dimension)(?:\s*=\s*[\"']|\s*>\s*))\d+")
 
 
 def settle(picture: Picture, note: Note) -> Picture:
@@ -28,6 +29,7 @@ def settle(picture: Picture, note: Note) -> Picture:
     dpi = possible(picture.dpi, note) or possible(dpi, note)
     coding = picture.coding
     if orientation >= 5:
+        xmp = _sized_xmp(xmp, *picture.shape[::-1])
         dpi = dpi[::-1] if dpi else None
         coding = _on_its_side(coding) if isinstance(coding, JpegCoding) else coding
     return dataclasses.replace(
@@ -112,8 +114,15 @@ def _exif(exif: bytes | None, note: Note) -> tuple[bytes | None, int, tuple[floa
     return bytes(block), orientation, dpi
 
 
-def resized(exif: bytes, height: int, width: int) -> bytes:
-    """Return an EXIF block that says another size of the picture, where it says one."""
+def resized(picture: Picture) -> Picture:
+    """Return a picture whose EXIF and XMP say its size, where they say one."""
+    height, width = picture.shape
+    return dataclasses.replace(picture, exif=_sized_exif(picture.exif, height, width), xmp=_sized_xmp(picture.xmp, height, width))
+
+
+def _sized_exif(exif: bytes | None, height: int, width: int) -> bytes | None:
+    if not exif:
+        return exif
     block, first = bytearray(exif), parse_directory(io.BytesIO(exif))
     inner = first.tags[34665].data if 34665 in first.tags else {}
     sized = [(first.tags, 256, width), (first.tags, 257, height)]
@@ -123,6 +132,12 @@ def resized(exif: bytes, height: int, width: int) -> bytes:
         if code in tags:
             _patch(block, first, tags[code], value)
     return bytes(block)
+
+
+def _sized_xmp(xmp: bytes | None, height: int, width: int) -> bytes | None:
+    if not xmp:
+        return xmp
+    return _XMP_SIZE.sub(lambda said: said[1] + str(width if said[2] == b"Width" or said[3] == b"X" else height).encode(), xmp)
 
 
 def _patch(block: bytearray, directory: Directory, tag: Tag, value: int) -> None:

@@ -18,7 +18,7 @@ def expand(picture: Picture, margins: Margins) -> tuple[Picture, np.ndarray]:
     """Put a picture on a larger canvas.
 
     Args:
-        picture: What is to be continued. It keeps all that its file says; the size in its EXIF becomes the new one.
+        picture: What is to be continued. It keeps all that its file says; the size in its EXIF and XMP becomes the new one.
         margins: Pixels to be added at the left, the top, the right, the bottom: each from 0 to the picture's width or height.
 
     Returns:
@@ -43,8 +43,8 @@ def expand(picture: Picture, margins: Margins) -> tuple[Picture, np.ndarray]:
     alpha = picture.alpha
     if alpha is not None:
         alpha = np.pad(alpha, sides, constant_values=full_scale(alpha.dtype))
-    exif = resized(picture.exif, *border.shape) if picture.exif else None
-    return dataclasses.replace(picture, pixels=np.pad(picture.pixels, (*sides, (0, 0)), "edge"), alpha=alpha, exif=exif), border
+    pixels = np.pad(picture.pixels, (*sides, (0, 0)), "edge")
+    return resized(dataclasses.replace(picture, pixels=pixels, alpha=alpha)), border
 
 
 def layer(picture: Picture, mask: np.ndarray) -> Picture:

@@ -182,20 +182,28 @@ def _cut(box: Box, axis: int, at: int) -> list[Box]:
     return [box._replace(right=box.left + at), box._replace(left=box.left + at)]
 
 
-def in_order(crops: list[tuple[Box, Box]], holes: np.ndarray) -> Iterator[tuple[Box, Box]]:
-    """Those that show most first; one that shows nothing known waits until its neighbours are filled.
+def in_order(crops: list[tuple[Box, Box]], holes: np.ndarray, hidden: np.ndarray | None = None) -> Iterator[tuple[Box, Box]]:
+    """Those that show most first; one that shows nothing waits until its neighbours are filled, or until none is left that shows something.
 
     Args:
         crops: Pairs (core, window).
         holes: (H, W) bool; who takes a crop takes its holes off it.
+        hidden: (H, W) bool, what shows nothing and never will; None: nothing.
     """
-    waiting = deque(sorted(crops, key=lambda crop: holes[crop[1].slices].mean()))
+
+    def shown(window: Box) -> float:
+        unseen = holes[window.slices] if hidden is None else holes[window.slices] | hidden[window.slices]
+        return 1 - float(unseen.mean())
+
+    waiting, passed = deque(sorted(crops, key=lambda crop: -shown(crop[1]))), 0
     while waiting:
         core, window = waiting.popleft()
-        if holes[window.slices].all():
+        if passed <= len(waiting) and not shown(window):
             waiting.append((core, window))
+            passed += 1
         else:
             yield core, window
+            passed = 0
 
 
 def thick(holes: np.ndarray, thickest: int) -> Iterator[tuple[int, Box]]:

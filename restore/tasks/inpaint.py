@@ -3,6 +3,7 @@
 The cost follows the holes and not the picture: crops are cut from the picture's own samples, and only what lies in a hole is written.
 """
 
+import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
@@ -29,8 +30,8 @@ RIM = 16
 DETAIL = 4.0
 """Standard deviation of a blur, in pixels: what it takes out of a fill at full resolution is the detail that a thick hole has from there;
 the rest is from half the resolution. With holes of 30 % that gained 0.06 dB in the holes, and 3 % of LPIPS before texture."""
-WIDE = 2 * BLOCK
-"""Holes thicker than this are looked at for texture, in pixels; ``restore.exemplar.share`` says where they take it."""
+WIDE = 5 * BLOCK
+"""Holes thicker than this, as blocks tell, may take texture, in pixels: from some 52 on they do (``restore.exemplar.share``)."""
 SURROUNDINGS = (128, 512)
 """Pixels around a wide hole that texture is copied from, least and most; between them twice the hole's thickness."""
 FILLED = 0.4
@@ -154,7 +155,7 @@ def _finish(
     report: Callable[[float], None],
 ) -> None:
     """Give the filled ``holes`` (H, W) of ``result`` (H, W, C) texture in its crops, and grain; of what is not ``unseen``."""
-    sizes = [int(np.prod(window.sides)) for _, window in textured]
+    sizes = [math.prod(window.sides) for _, window in textured]
     try:
         for i, (core, window) in enumerate(textured):
             report(FILLED + (1 - FILLED) * sum(sizes[:i]) / sum(sizes))
@@ -192,6 +193,8 @@ def _fill_thick(
         window = box.grown(thickness, holes.shape)
         crop, unknown = result[window.slices], holes[window.slices]
         unseen = _unseen(unknown, hidden, window)
+        if unseen.all():
+            continue
         filled = again(*_half(crop, unseen))
         inside = cv2.distanceTransform(unknown.astype(np.uint8), cv2.DIST_L2, 3) > RIM
         large = cv2.resize(filled, window.sides[::-1], interpolation=cv2.INTER_LINEAR).reshape(crop.shape)
@@ -208,14 +211,22 @@ def _fill_crops(
     result: np.ndarray, holes: np.ndarray, hidden: np.ndarray | None, *, fill: Fill, tile: int, multiple_of: int, linear: bool
 ) -> Iterator[int]:
     """Fill the ``holes`` of ``result`` crop by crop, and take them off; yields how many pixels each crop had of them."""
-    for core, window in in_order(plan(holes, tile=tile, multiple_of=multiple_of), holes):
+    for core, window in in_order(plan(holes, tile=tile, multiple_of=multiple_of), holes, hidden):
         yield _repair(result, holes, hidden, core, window, fill, linear=linear)
 
 
 def _unseen(unknown: np.ndarray, hidden: np.ndarray | None, window: Box) -> np.ndarray:
-    """The holes of a window, and what is hidden there: unless nothing else is there, when it is better than nothing."""
-    unseen = unknown if hidden is None else unknown | hidden[window.slices]
-    return unknown if unseen.all() else unseen
+    """The holes of a window, and what is hidden there."""
+    return unknown if hidden is None else unknown | hidden[window.slices]
+
+
+def _from_afar(result: np.ndarray, holes: np.ndarray, hidden: np.ndarray | None, window: Box) -> np.ndarray:
+    """What a window that shows nothing gets (h, w, C): the nearest of what is seen of ``result``, continued smoothly."""
+    around = window
+    while _unseen(holes[around.slices], hidden, around).all():
+        around = around.grown(max(around.sides), holes.shape)
+    filled = continued(result[around.slices], ~_unseen(holes[around.slices], hidden, around))
+    return filled[window.within(around).slices]
 
 
 def _textured(holes: np.ndarray) -> list[tuple[Box, Box]]:
@@ -228,7 +239,7 @@ def _textured(holes: np.ndarray) -> list[tuple[Box, Box]]:
             core, window = part, part.grown(around, holes.shape)
             for other in crops.copy():
                 union = window.joined(other[1])
-                if np.prod(union.sides) <= min(limit, np.prod(window.sides) + np.prod(other[1].sides)):
+                if math.prod(union.sides) <= min(limit, math.prod(window.sides) + math.prod(other[1].sides)):
                     core, window = core.joined(other[0]), union
                     crops.remove(other)
             crops.append((core, window))
@@ -307,11 +318,13 @@ def _repair(result: np.ndarray, holes: np.ndarray, hidden: np.ndarray | None, co
     """Fill the holes of ``core`` in ``result``, as its window shows them, and take them off ``holes``: so many pixels."""
     crop, unknown = result[window.slices], holes[window.slices]
     unseen = _unseen(unknown, hidden, window)
-    x = to_float(crop)
-    x = np.where(unseen[..., None], np.float32(0), to_srgb(x) if linear else x)  # a NaN in a hole is as good as any number
+    afar = unseen.all()
+    x = to_float(_from_afar(result, holes, hidden, window) if afar else crop)
+    x = to_srgb(x) if linear else x
+    x = x if afar else np.where(unseen[..., None], np.float32(0), x)  # a NaN in a hole is as good as any number
     if not np.isfinite(x).all():
         raise ValueError("the picture holds a NaN or an infinity beside a hole; expected finite numbers, or such pixels in the mask")
-    filled = fill(x, unseen)
+    filled = x if afar else fill(x, unseen)
     filled = from_float(to_linear(filled) if linear else filled, result.dtype)
     written = np.zeros_like(unknown)
     inner = core.within(window)
