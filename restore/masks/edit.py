@@ -11,8 +11,8 @@ from restore.masks.base import Shape
 from restore.masks.files import check
 
 LOSSY = 48.0
-"""Tolerance for files that did not keep their samples exactly, in 8-bit units: 95 % or more of what is fully painted lies within it in
-strokes of 3 to 9 pixels, red, green, magenta or white, saved as JPEG 4:2:0 of quality 75 to 95; the rest is thinner than ``SPREAD``."""
+"""Tolerance for files that did not keep their samples exactly, in 8-bit units: 70 to 100 % of what is fully painted lies within it in
+strokes of 3 to 9 pixels, red, green, magenta or white, saved as JPEG 4:2:0 of quality 75 to 95, and all of it within ``SPREAD`` of that."""
 SPREAD = 3
 """So many pixels around the colour belong to it, as the edge of a brush is a mixture, and JPEG spreads colours."""
 WIDEST = 10_000
