@@ -300,7 +300,7 @@ SHALLOW = {"widths": [8, 8, 8], "down": [1, 1, 1], "up": [1, 1, 1]}
         ("restoration", {**SHALLOW, "down": [2, 1, 1]}, ("restoration", SHALLOW), r"lacks encoder.layer1.1.norm1.weight, .* and \d+ more"),
         ("inpainting", {**SHALLOW, "dilations": [1]}, ("lenet5", {}), "does not fit: it lacks .*; has the unknown "),
         ("inpainting", {**SHALLOW, "up": [1, 2, 1]}, ("restoration", SHALLOW), "does not fit: it lacks decoder"),
-        ("inpainting", {"dilations": [1, 2]}, ("inpainting", {"dilations": [1]}), "does not fit: it lacks trunk.1"),
+        ("inpainting", {"dilations": [1]}, ("inpainting", {"dilations": [1, 2]}), "does not fit: it has the unknown trunk.1"),
     ],
 )
 def test_what_a_run_cannot_start_from(tmp_path, network, options, content, message):
@@ -320,6 +320,21 @@ STARTS = {name: re.search(r"start=([a-z][a-z-]*)``", recipe.__doc__) for name, r
 def test_recipes_can_start_from_the_weights_that_they_name(recipe):
     config = RECIPES[recipe]()
     engine.start_from(Path(STARTS[recipe][1]), build(config.network, config.options))
+
+
+@pytest.mark.parametrize("trunk", [0, 16])
+def test_a_longer_trunk_starts_as_the_shorter_one(tmp_path, trunk):
+    options = {**SHALLOW, "trunk": trunk, "finish": 4}
+    short, long = (build("inpainting", {**options, "dilations": dilations}).eval() for dilations in ([1, 2], [1, 2, 4, 8]))
+    with torch.no_grad():
+        for parameter in short.parameters():
+            parameter.normal_(std=0.2)
+    engine.export(tmp_path / "weights.safetensors", short.half().float())
+    engine.start_from(tmp_path / "weights.safetensors", long)
+    x, mask = torch.rand(1, 3, 32, 32), torch.zeros(1, 1, 32, 32)
+    mask[..., 8:20, 8:20] = 1
+    with torch.no_grad():
+        torch.testing.assert_close(long(x, mask), short(x, mask), rtol=0, atol=0)
 
 
 @pytest.mark.parametrize("finish", [0, 4])

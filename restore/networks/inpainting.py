@@ -1,6 +1,6 @@
 """The generator behind the brush: fills holes."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import torch
 import torch.nn.functional as F
@@ -124,6 +124,28 @@ def from_restoration(state: dict[str, torch.Tensor], network: Inpainting) -> dic
         state[stem] = state[stem].clone()  # (width, 16, 3, 3): each colour's four pixels, then the map's
         state[stem][:, 12:] = 0
     return state
+
+
+def lengthen(trunk: nn.Module, state: Mapping[str, torch.Tensor]) -> tuple[str, ...]:
+    """Make the blocks of a trunk that a shorter one's parameters lack start as their shortcuts: the network begins as that one.
+
+    Args:
+        trunk: What ``build_trunk`` returns; written to.
+        state: Name -> parameter of an inpainting network, ``trunk.`` before its trunk's.
+
+    Returns:
+        What the names of those blocks' parameters begin with.
+
+    >>> short, long = (build_trunk(8, dilations) for dilations in [(1,), (1, 2)])
+    >>> lengthen(long, {f"trunk.{name}": value for name, value in short.state_dict().items()})
+    ('trunk.1.',)
+    """
+    added = []
+    for name, block in trunk.named_modules(prefix="trunk"):
+        if isinstance(block, Bottleneck) and not any(key.startswith(f"{name}.") for key in state):
+            block.zero_init()
+            added.append(f"{name}.")
+    return tuple(added)
 
 
 def build(

@@ -173,7 +173,8 @@ def read_checkpoint(path: Path, *, mmap: bool = False) -> dict[str, Any]:
 def start_from(path: Path, network: nn.Module) -> None:
     """Load the parameters of a checkpoint or weight: a file, or what ``weights.find`` takes.
 
-    A denoiser's become an inpainting network's where the shapes allow; the trunk and the finish that it lacks stay as they were built.
+    A denoiser's become an inpainting network's where the shapes allow; the trunk and the finish that it lacks stay as they were built. So
+    do those of an inpainting network with fewer blocks in its trunk: the others start as their shortcuts.
 
     Raises:
         TrainingError: The file is not there, broken, or of another network.
@@ -187,6 +188,7 @@ def start_from(path: Path, network: nn.Module) -> None:
     if isinstance(network, inpainting.Inpainting):
         state = inpainting.from_restoration(state, network)
         spared = tuple(part for part in ("trunk.", "finish.") if not any(key.startswith(part) for key in state))
+        spared = spared if "trunk." in spared else (*spared, *inpainting.lengthen(network.trunk, state))
     if wrong := weights.faults(state, {key: value for key, value in own.items() if not key.startswith(spared)}):
         raise TrainingError(f"{path} does not fit: it {wrong}")
     network.load_state_dict({**own, **state})
