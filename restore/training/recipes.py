@@ -74,7 +74,7 @@ def deblur() -> Config:
     return Config(network="restoration", options=RESTORATION, objective=Deblur(), steps=9_000, decay=0.6, warmup=300, crop=96)
 
 
-INPAINTING = {**RESTORATION, "encoder": "gated", "dilations": [1, 2, 4, 8] * 3, "trunk": 320, "finish": 16}
+INPAINTING = {**RESTORATION, "encoder": "gated", "dilations": [1, 2, 4, 8] * 6, "trunk": 320, "finish": 16}
 """Options of the network that fills holes: the denoiser's encoder and decoder, and a trunk. VGG's encoder: ``options.encoder=plain``."""
 
 
@@ -98,8 +98,8 @@ def inpaint() -> Config:
     """Second stage of the inpainting network: larger crops, all kinds of holes, the perceptual loss; from the first stage.
 
     ``restore train inpaint --data DIR --out RUN --set start=RUN1/checkpoint.pt --set objective.features=FILE``; about 45 minutes of one
-    CPU core. FILE holds the trunk of LPIPS, which is not shipped: see ``losses.Perceptual``. The shipped weight had nine hours, at last on
-    crops of 256: ``weights/inpaint.md`` has its settings.
+    CPU core. FILE holds the trunk of LPIPS, which is not shipped: see ``losses.Perceptual``. The shipped weight had twenty hours, the
+    last ones on crops of 256, and half of its trunk for the last four: ``weights/inpaint.md`` has its settings.
     """
     return Config(
         network="inpainting",
