@@ -184,7 +184,7 @@ def test_a_run_restores(root, call):
     words = ("--sigma", 25, "--device", "cpu", "--precision", "fp32", "-q")
     assert call("denoise", root / "own" / "coffee.png", "-o", root / "clean.png", "--weights", root / "run", *words)[0] == 0
     np.testing.assert_array_equal(np.asarray(Image.open(root / "clean.png")), restored)
-    code, _, err = call("inpaint", root / "own", "-o", root / "out", "--mask", root / "own", "--weights", root / "run")
+    code, _, err = call("inpaint", root / "own", "-o", root / "out", "--expand", 8, "--weights", root / "run")
     assert (code, err) == (2, [f"restore: weight '{root / 'run'}' is for the task 'denoise', not 'inpaint'"])
 
 
