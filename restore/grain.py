@@ -6,6 +6,7 @@ as coarse as theirs, and as colourful. How strong it is follows the brightness. 
 what it lacks.
 """
 
+import math
 from typing import NamedTuple
 
 import cv2
@@ -92,11 +93,11 @@ def measure(pixels: np.ndarray, holes: np.ndarray, *, linear: bool = False) -> G
     >>> round(measure(noisy, np.zeros((96, 96), bool)).sigma)
     10
     """
-    patches = to_float(_patches(pixels, holes))  # (N, SIDE, SIDE, C)
+    patches = to_float(_patches(pixels, holes))
     patches = patches[np.isfinite(patches).all((1, 2, 3))]
     patches = to_srgb(patches) if linear else patches
     patches, means = _without_slope(patches)
-    power = np.maximum(patches.var((1, 2), dtype=np.float64).mean(1), 1e-12)
+    power = np.maximum(np.einsum("ncij,ncij->n", patches, patches) / math.prod(patches.shape[1:]), 1e-12)
     order = np.argsort(means)
     black, between, white = np.split(order, np.searchsorted(means[order], (END, 1 - END)))
     if len(between) < FEW:
@@ -145,13 +146,13 @@ def match(fill: np.ndarray, holes: np.ndarray, grain: Grain, rng: np.random.Gene
 
 
 def _patches(pixels: np.ndarray, holes: np.ndarray) -> np.ndarray:
-    """Patches (N, SIDE, SIDE, C) of what is known, on a grid."""
+    """Patches (N, C, SIDE, SIDE) of what is known, on a grid."""
     height, width, channels = pixels.shape
     if min(height, width) < SIDE:
-        return np.zeros((0, SIDE, SIDE, channels), pixels.dtype)
+        return np.zeros((0, channels, SIDE, SIDE), pixels.dtype)
     step = max(STEP, int(np.sqrt(height * width / MANY)))
     whole = ~np.lib.stride_tricks.sliding_window_view(holes, (SIDE, SIDE))[::step, ::step].any((2, 3))
-    return np.lib.stride_tricks.sliding_window_view(pixels, (SIDE, SIDE), (0, 1))[::step, ::step][whole].transpose(0, 2, 3, 1)
+    return np.lib.stride_tricks.sliding_window_view(pixels, (SIDE, SIDE), (0, 1))[::step, ::step][whole]
 
 
 def _smoothest(group: np.ndarray, power: np.ndarray) -> np.ndarray:
@@ -162,26 +163,28 @@ def _smoothest(group: np.ndarray, power: np.ndarray) -> np.ndarray:
 def _without_slope(patches: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Patches without their mean and slope, and their mean brightness (N,)."""
     slope = (np.arange(SIDE, dtype=np.float32) - (SIDE - 1) / 2) / np.sqrt(SIDE * (SIDE**2 - 1) / 12)  # of length 1
-    means = patches.mean((1, 2), keepdims=True)
-    rest = patches - means
-    for direction in (slope[:, None, None], slope[None, :, None]):
-        rest = rest - direction * (rest * direction).sum((1, 2), keepdims=True) / SIDE
-    return rest, means.mean((1, 2, 3))
+    level = np.full(SIDE, SIDE**-0.5, np.float32)
+    smooth = np.stack([np.outer(*pair).ravel() for pair in ((level, level), (level, slope), (slope, level))], 1)  # orthonormal
+    flat = patches.reshape(-1, SIDE**2)
+    parts = flat @ smooth
+    rest = parts @ smooth.T
+    np.subtract(flat, rest, out=rest)
+    return rest.reshape(patches.shape), parts[:, 0].reshape(patches.shape[:2]).mean(1) / SIDE
 
 
 def _spectrum(patches: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The spectrum, 1 on average, and the covariance of the channels, of patches (n, SIDE, SIDE, C) without slope."""
-    window = np.sqrt(np.outer(np.hanning(SIDE + 2)[1:-1], np.hanning(SIDE + 2)[1:-1]))[..., None]
-    waves = np.fft.fft2(patches * window, axes=(1, 2)) / np.sqrt((window**2).sum())  # (n, SIDE, SIDE, C)
+    """The spectrum, 1 on average, and the covariance of the channels, of patches (n, C, SIDE, SIDE) without slope."""
+    window = np.sqrt(np.outer(np.hanning(SIDE + 2)[1:-1], np.hanning(SIDE + 2)[1:-1]))
+    waves = np.fft.fft2(patches * window) / np.sqrt((window**2).sum())
     frequency = np.hypot(*np.meshgrid(*[np.fft.fftfreq(SIDE, 1 / SIDE)] * 2))
     low, above = frequency < LOW, (frequency >= LOW) & (frequency < ABOVE)
-    spectrum = (np.abs(waves) ** 2).mean((0, 3)) + 1e-12
+    spectrum = (np.abs(waves) ** 2).mean((0, 1)) + 1e-12
     bell = np.polynomial.Polynomial.fit(frequency[above] ** 2, np.log(spectrum[above]), 1)
     beside = spectrum[above & (frequency < LOW + 1)].mean()
     spectrum[low] = np.clip(np.exp(bell(frequency[low] ** 2)), beside, STEEP * beside)
-    high = waves[:, ~low].reshape(-1, patches.shape[3])
+    high = np.moveaxis(waves[..., ~low], 1, -1).reshape(-1, patches.shape[1])
     covariance = (high.T @ high.conj()).real
-    return spectrum / spectrum.mean(), covariance * patches.shape[3] * spectrum.mean() / max(covariance.trace(), 1e-12)
+    return spectrum / spectrum.mean(), covariance * patches.shape[1] * spectrum.mean() / max(covariance.trace(), 1e-12)
 
 
 def _present(fill: np.ndarray, holes: np.ndarray, grain: Grain, strength: np.ndarray) -> np.ndarray:

@@ -5,7 +5,6 @@ matches, then random places ever nearer to its own. Texture around a pixel is co
 Complex Scenes").
 """
 
-import math
 from typing import NamedTuple
 
 import cv2
@@ -32,6 +31,9 @@ COHERENCE = 0.1
 FADE = 0.1
 """Votes count less by this share for each pixel between their patch and what is known."""
 
+AT_ONCE = 1 << 14
+"""So many patches are described at once, and voters found of so many pixels."""
+
 
 class Level(NamedTuple):
     """A scale of the pyramid.
@@ -42,6 +44,22 @@ class Level(NamedTuple):
     image: torch.Tensor
     holes: torch.Tensor
     sources: torch.Tensor
+
+
+class Ballot(NamedTuple):
+    """Which patches say what of which pixels: those of the holes, and those beside them, whose gradients reach into holes.
+
+    pixels: (P,) long, flat; starts: (P,), where each pixel's votes begin; votes: (V,), the number of the pixel that each is for; voters:
+    (V,), the numbers of the sites; shifts: (V,), from site to pixel, flat; apart: (V,) float32, the square of that distance. All but
+    pixels are int32: in a large hole the votes are what takes the memory.
+    """
+
+    pixels: torch.Tensor
+    starts: torch.Tensor
+    votes: torch.Tensor
+    voters: torch.Tensor
+    shifts: torch.Tensor
+    apart: torch.Tensor
 
 
 class Matches:
@@ -65,14 +83,36 @@ class Matches:
             self._prepare()
 
     def _prepare(self) -> None:
-        """What does not change from turn to turn: descriptions of the sources, trust in sites, which pixel is in which patch."""
+        """What does not change from turn to turn: descriptions of the sources, and which pixel is in which patches."""
         level = self.level
-        blurred = cv2.GaussianBlur(level.image[..., :3].numpy(), (0, 0), BLUR)
-        self.guide = torch.from_numpy(blurred).permute(2, 0, 1) * GUIDE
+        smooth = cv2.GaussianBlur(level.image[..., :3].numpy(), (0, 0), BLUR)
+        self.guide = torch.from_numpy(smooth).permute(2, 0, 1) * GUIDE
         self.basis = self._components()
-        self.described = self._describe(level.image).T.contiguous()  # (H * W, D)
+        self.described = self._described()
+        self.ballot = self._ballot()
         distance = torch.from_numpy(cv2.distanceTransform(level.holes.numpy().astype(np.uint8), cv2.DIST_L2, 5)).flatten()
-        self.trust = torch.exp(-FADE * distance[self._flat(self.sites)].clamp_max(max(self.shape)))
+        self.trust = -FADE * distance[self._flat(self.sites)]  # a logarithm
+
+    def _ballot(self) -> Ballot:
+        pixels = grown(self.level.holes, 1).flatten().nonzero()[:, 0]
+        lengths, voters, shifts, apart = map(torch.cat, zip(*map(self._voters, pixels.split(AT_ONCE)), strict=True))
+        votes = torch.arange(len(pixels), dtype=torch.int32).repeat_interleave(lengths)
+        return Ballot(pixels, (lengths.cumsum(0) - lengths).int(), votes, voters, shifts, apart)
+
+    def _voters(self, pixels: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor]:
+        """How many patches show each of some pixels (n,); and pixel by pixel their sites, the ways from there, and the squares of these."""
+        width = self.shape[1]
+        places = torch.stack([pixels // width, pixels % width], 1)[..., None]
+        cells = (places + RADIUS) // self.stride - torch.arange(2 * RADIUS // self.stride + 1)  # (n, 2, m): rows and columns of the grid
+        steps = places - cells * self.stride
+        within = (cells >= 0) & (steps.abs() <= RADIUS)
+        last = torch.tensor(self.number.shape)[:, None] - 1
+        y, x = (cells + 1).clamp_min(0).minimum(last).unbind(1)
+        number = self.number[y[:, :, None], x[:, None, :]]  # (n, m, m)
+        valid = (number >= 0) & within[:, 0, :, None] & within[:, 1, None, :]
+        dy, dx = steps.int().unbind(1)
+        shifts, apart = (dy * width)[:, :, None] + dx[:, None, :], (dy * dy)[:, :, None] + (dx * dx)[:, None, :]
+        return valid.sum((1, 2)), number[valid].int(), shifts[valid], apart[valid].float()
 
     def _components(self) -> torch.Tensor:
         """Filters (COMPONENTS, 3, size, size) whose answers' distance is about that of patches, the centre counting most."""
@@ -87,11 +127,22 @@ class Matches:
         axes = torch.linalg.eigh((patches.T @ patches).double())[1][:, -COMPONENTS:].float()  # float32 fails where a channel is empty
         return axes.T.reshape(-1, len(across), len(across), 3).permute(0, 3, 1, 2) * weight
 
-    def _describe(self, image: torch.Tensor) -> torch.Tensor:
-        """(D, H * W): squared distances between columns say how unlike two places are."""
+    def _described(self) -> torch.Tensor:
+        """(H * W, D): squared distances between rows say how unlike two places of the level are."""
+        image = self.level.image
         padded = F.pad(planes(image[..., :3]), (RADIUS,) * 4, mode="replicate")
         parts = [F.conv2d(padded, self.basis)[0], image[..., 3:].permute(2, 0, 1) * TEXTURE, self.guide]
-        return torch.cat(parts).flatten(1)
+        return torch.cat(parts).flatten(1).T.contiguous()
+
+    def _wanted(self, image: torch.Tensor) -> torch.Tensor:
+        """The same of what ``image`` (H, W, 5) shows at the sites, (T, D)."""
+        across = torch.arange(-RADIUS, RADIUS + 1)
+        y, x = ((at[:, None] + across).clamp(0, side - 1) for at, side in zip(self.sites.T, self.shape, strict=True))
+        colours, filters = image[..., :3].contiguous(), self.basis.permute(2, 3, 1, 0).flatten(0, 2)
+        some = zip(y.split(AT_ONCE), x.split(AT_ONCE), strict=True)
+        answers = torch.cat([colours[rows[:, :, None], columns[:, None, :]].flatten(1) @ filters for rows, columns in some])
+        y, x = self.sites.T
+        return torch.cat([answers, image[y, x, 3:] * TEXTURE, self.guide[:, y, x].T], 1)
 
     def _flat(self, places: torch.Tensor) -> torch.Tensor:
         return places[:, 0] * self.shape[1] + places[:, 1]
@@ -115,7 +166,7 @@ class Matches:
 
     def improve(self, image: torch.Tensor, generator: torch.Generator, *, passes: int) -> None:
         """Find better places for what ``image`` shows: those that continue a neighbour's, and random ones ever nearer."""
-        wanted, reused = self._describe(image)[:, self._flat(self.sites)].T.contiguous(), self._reused()
+        wanted, reused = self._wanted(image), self._reused()
         self.cost = self._price(self.found, self._flat(self.found), wanted, reused)
         for _ in range(passes):
             for step in (4, 2, 1):
@@ -134,8 +185,8 @@ class Matches:
     def _reused(self) -> torch.Tensor:
         """Cost (H * W,) of places that are copied more often than others."""
         height, width = self.shape
-        used = torch.zeros(height * width).index_add_(0, self._flat(self.found), torch.ones(len(self.found)))
-        used = F.avg_pool2d(used.reshape(1, 1, height, width), 2 * RADIUS + 1, 1, RADIUS).flatten()
+        used = torch.bincount(self._flat(self.found), minlength=height * width).float().reshape(height, width)
+        used = blurred(used, RADIUS).flatten()
         return REUSE * (used * len(self.places) / len(self.sites) - 1).clamp_min(0)
 
     def _price(self, places: torch.Tensor, at: torch.Tensor, wanted: torch.Tensor, reused: torch.Tensor) -> torch.Tensor:
@@ -154,64 +205,51 @@ class Matches:
 
     def vote(self, image: torch.Tensor) -> torch.Tensor:
         """``image`` with its holes as the matched patches say."""
-        means, has = self._means(self.level.image, self.level.holes, spread=0.5, among=1.0)
-        return torch.where((self.level.holes & has)[..., None], means, image)
+        means = self._means(self.level.image, spread=0.5, among=1.0)
+        return torch.where(self.level.holes[..., None], self._placed(means, image), image)
 
     def vote_sharply(self, image: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         """The same, where each pixel listens to its best patch; and gradients, voted too: (H, W, 3) to the next row, to the next column."""
         down, right = differences(self.level.image[..., :3])
-        around = grown(self.level.holes, 1)
-        means, has = self._means(torch.cat([self.level.image, down, right], 2), around, spread=0.25, among=0.1)
-        result = torch.where((self.level.holes & has)[..., None], means[..., :5], image)
+        means = self._means(torch.cat([self.level.image, down, right], 2), spread=0.25, among=0.1)
+        result = torch.where(self.level.holes[..., None], self._placed(means[:, :5], image), image)
         own_down, own_right = differences(result[..., :3])
-        there = (around & has)[..., None]
-        return result, torch.where(there, means[..., 5:8], own_down), torch.where(there, means[..., 8:], own_right)
+        return result, self._placed(means[:, 5:8], own_down), self._placed(means[:, 8:], own_right)
 
-    def _means(self, values: torch.Tensor, where: torch.Tensor, *, spread: float, among: float) -> tuple[torch.Tensor, torch.Tensor]:
+    def _placed(self, means: torch.Tensor, image: torch.Tensor) -> torch.Tensor:
+        """``image`` (H, W, K) with the ``means`` (P, K) of the pixels that are voted for."""
+        result = image.clone(memory_format=torch.contiguous_format)
+        result.flatten(0, 1)[self.ballot.pixels] = means
+        return result
+
+    def _means(self, values: torch.Tensor, *, spread: float, among: float) -> torch.Tensor:
         """Weighted means of what patches say.
 
         Args:
             values: (H, W, K), what is copied.
-            where: (H, W) bool, where it is needed.
             spread: Deviation of the weight over a patch, in radii.
             among: How much worse than a pixel's best a patch may be and still count, in usual costs.
 
         Returns:
-            The means (H, W, K), and where there are any (H, W).
+            The means (P, K) of the pixels that are voted for.
         """
-        height, width = self.shape
-        needed, flat = where.flatten(), values.reshape(height * width, -1)
-        votes = []
-        for dy in range(-RADIUS, RADIUS + 1):
-            for dx in range(-RADIUS, RADIUS + 1):
-                shift = torch.tensor([dy, dx])
-                target = self.sites + shift
-                inside = self._inside(target)
-                at = torch.where(inside, self._flat(target), 0)
-                rows = (inside & needed[at]).nonzero()[:, 0]
-                near = math.exp(-(dy * dy + dx * dx) / (2 * (spread * RADIUS) ** 2))
-                votes.append((at[rows], self._flat(self.found[rows] + shift), self.cost[rows], self.trust[rows] * near))
-        best = torch.full((height * width,), math.inf)
-        for at, _, cost, _ in votes:
-            best.scatter_reduce_(0, at, cost, "amin")
+        ballot, starts = self.ballot, self.ballot.starts.numpy()
         usual = among * float(np.quantile(self.cost.numpy(), 0.3)) + 1e-8
-        total, weights = torch.zeros(height * width, flat.shape[1]), torch.zeros(height * width)
-        for at, place, cost, trust in votes:
-            weight = torch.exp((best[at] - cost) / (2 * usual)) * trust
-            total.index_add_(0, at, flat[place] * weight[:, None])
-            weights.index_add_(0, at, weight)
-        has = weights > 0
-        means = total / torch.where(has, weights, 1)[:, None]
-        return means.reshape(height, width, -1), has.reshape(height, width)
+        score = (self.trust - self.cost / (2 * usual)).index_select(0, ballot.voters)
+        highest = torch.from_numpy(np.maximum.reduceat(score.numpy(), starts))
+        weight = score.sub_(highest.index_select(0, ballot.votes)).sub_(ballot.apart / (2 * (spread * RADIUS) ** 2)).exp_()
+        places = self._flat(self.found).int().index_select(0, ballot.voters).add_(ballot.shifts)
+        total = F.embedding_bag(places, values.flatten(0, 1), ballot.starts, mode="sum", per_sample_weights=weight)
+        return total.div_(torch.from_numpy(np.add.reduceat(weight.numpy(), starts))[:, None])
 
     def misfit(self, image: torch.Tensor) -> torch.Tensor:
         """How unlike what was copied ``image`` is around each pixel, as a mean of squared distances between patches: (H, W)."""
         at = self._flat(self.sites)
-        apart = (self.described[self._flat(self.found)] - self._describe(image)[:, at].T).square_().sum(1)
-        both = torch.zeros(2, self.shape[0] * self.shape[1])
-        both[:, at] = torch.stack([apart, torch.ones(len(at))])
-        total, count = F.avg_pool2d(both.reshape(2, *self.shape), 4 * RADIUS + 1, 1, 2 * RADIUS)
-        return total / count.clamp_min(1e-6)
+        apart = (self.described[self._flat(self.found)] - self._wanted(image)).square_().sum(1)
+        both = torch.zeros(self.shape[0] * self.shape[1], 2)
+        both[at] = torch.stack([apart, torch.ones(len(at))], 1)
+        total, count = blurred(both.reshape(*self.shape, 2), 2 * RADIUS).unbind(2)
+        return total.clamp_min(0) / count.clamp_min(1e-6)
 
     def offsets(self) -> np.ndarray:
         """From each site of the grid to its place, (rows, columns, 2) int; 0 where there is no site."""
@@ -227,7 +265,13 @@ def differences(x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
 
 def grown(where: torch.Tensor, radius: int) -> torch.Tensor:
     """All within ``radius`` rows and columns of what is marked in ``where`` (H, W)."""
-    return F.max_pool2d(where[None].float(), 2 * radius + 1, 1, radius)[0] > 0
+    return torch.from_numpy(cv2.dilate(where.numpy().astype(np.uint8), np.ones((2 * radius + 1, 2 * radius + 1), np.uint8)) > 0)
+
+
+def blurred(x: torch.Tensor, radius: int) -> torch.Tensor:
+    """Means of all within ``radius`` rows and columns, of (H, W) or (H, W, C); 0 lies beyond the edges."""
+    side = 2 * radius + 1
+    return torch.from_numpy(cv2.blur(x.numpy(), (side, side), borderType=cv2.BORDER_CONSTANT))
 
 
 def planes(x: torch.Tensor) -> torch.Tensor:

@@ -1,10 +1,11 @@
 """Patches matched to patches: a shifted copy is found, votes give it back, what does not fit is told."""
 
+import cv2
 import numpy as np
 import pytest
 import torch
 
-from restore.patches import RADIUS, Level, Matches, grown
+from restore.patches import FADE, RADIUS, Level, Matches, grown
 
 HOLES = torch.zeros(64, 96, dtype=torch.bool)
 HOLES[20:44, 10:34] = True
@@ -41,6 +42,32 @@ def test_patches_of_a_copy_vote_for_it(stride: int) -> None:
     for filled in (matches.vote(emptied), matches.vote_sharply(emptied)[0]):
         torch.testing.assert_close(filled, image)
     assert float(matches.misfit(image).max()) == pytest.approx(0, abs=1e-3)
+
+
+@pytest.mark.parametrize("stride", [1, 3])
+@pytest.mark.parametrize(("spread", "among"), [(0.5, 1.0), (0.25, 0.1)])
+def test_votes_are_the_weighted_means_of_all_patches_around(stride: int, spread: float, among: float) -> None:
+    rng = np.random.default_rng(0)
+    holes = torch.zeros(32, 41, dtype=torch.bool)
+    holes[0:9, 25:] = holes[20:, 3:8] = True
+    image = torch.from_numpy(rng.random((32, 41, 5), np.float32))
+    matches = Matches(Level(image=image, holes=holes, sources=~holes), stride)
+    matches.found = matches.anywhere(len(matches.sites), torch.Generator().manual_seed(0))
+    matches.cost = torch.from_numpy(rng.random(len(matches.sites), np.float32))
+    fitting = among * float(np.quantile(matches.cost, 0.3)) + 1e-8
+    distance = cv2.distanceTransform(holes.numpy().astype(np.uint8), cv2.DIST_L2, 5)
+    means = torch.zeros(32, 41, 5).double()
+    for pixel in grown(holes, 1).nonzero():
+        steps = pixel - matches.sites
+        voters = (steps.abs() <= RADIUS).all(1).nonzero()[:, 0]
+        cost, y, x = matches.cost[voters].double(), *matches.sites[voters].T
+        apart = steps[voters].square().sum(1) / (2 * (spread * RADIUS) ** 2)
+        weight = torch.exp((cost.min() - cost) / (2 * fitting) - apart - FADE * torch.from_numpy(distance)[y, x])
+        y, x = (matches.found[voters] + steps[voters]).T
+        means[tuple(pixel)] = (weight[:, None] * image[y, x]).sum(0) / weight.sum()
+    there = grown(holes, 1)
+    found = matches._means(image, spread=spread, among=among)
+    torch.testing.assert_close(found, means[there].float(), rtol=1e-4, atol=1e-5)
 
 
 def test_misfit_is_where_the_copy_is_wrong() -> None:
