@@ -9,6 +9,8 @@ All constants were chosen on photographs that no network was trained on, by LPIP
 """
 
 import math
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import cv2
 import numpy as np
@@ -64,14 +66,15 @@ def complete(guess: np.ndarray, holes: np.ndarray, *, sources: np.ndarray | None
     sources = ~holes if sources is None else sources & ~holes
     if not holes.any() or not sources.any():
         return guess.copy()
-    levels, scale = _pyramid(guess, holes, sources)
-    found = _search(levels, torch.Generator().manual_seed(seed))
-    if found is None:
-        return guess.copy()
-    matches, filled = found
+    with _one_thread():
+        levels, scale = _pyramid(guess, holes, sources)
+        found = _search(levels, torch.Generator().manual_seed(seed))
+        if found is None:
+            return guess.copy()
+        matches, filled = found
+        fit: np.ndarray = (1 / (1 + (matches.misfit(filled) / DOUBT).square())).numpy()
     height, width = holes.shape
     result = filled[..., :3].numpy()
-    fit: np.ndarray = (1 / (1 + (matches.misfit(filled) / DOUBT).square())).numpy()
     if scale > 1:
         result = _refine(result, guess, sources, matches.offsets(), scale)
         fit = cv2.resize(fit, None, fx=scale, fy=scale, interpolation=cv2.INTER_LINEAR)
@@ -79,6 +82,22 @@ def complete(guess: np.ndarray, holes: np.ndarray, *, sources: np.ndarray | None
     result = _steadied(result[:height, :width], guess, holes, COARSE * scale)
     result = np.clip(guess + fit[:height, :width, None] * (result - guess), known.min(0), known.max(0))
     return np.where(holes[..., None], result.mean(2, keepdims=True) if guess.shape[2] == 1 else result, guess)
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """Let torch compute with one thread.
+
+    A search is thousands of short operations, and threads that wait for each other between them, busily, stop when others want the cores:
+    beside one other process two threads took 11 to 23 seconds for what one does in 0.7. On cores of their own they gained a tenth, in the
+    largest holes a third.
+    """
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
 
 
 def _search(levels: list[Level], generator: torch.Generator) -> tuple[Matches, torch.Tensor] | None:

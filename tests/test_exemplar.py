@@ -1,11 +1,15 @@
 """Texture copied into holes: real repeats as oracles, where copies come from, corner cases."""
 
+from contextlib import nullcontext
+
 import cv2
 import numpy as np
 import pytest
+import torch
 
 from restore import exemplar
 from restore.exemplar import complete, share
+from restore.patches import Level, Matches
 
 RNG = np.random.default_rng(0)
 
@@ -34,6 +38,26 @@ def test_a_pattern_goes_on(channels: int) -> None:
     guess = np.where(HOLES[..., None], blurred, tiles)
     filled = complete(guess, HOLES)
     assert np.abs(filled - tiles)[HOLES].mean() < 0.1 * np.abs(guess - tiles)[HOLES].mean()
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_one_thread_and_then_as_many_as_before(monkeypatch: pytest.MonkeyPatch, *, fails: bool) -> None:
+    used, search, before = [], exemplar._search, torch.get_num_threads()
+
+    def watched(levels: list[Level], generator: torch.Generator) -> tuple[Matches, torch.Tensor] | None:
+        used.append(torch.get_num_threads())
+        if fails:
+            raise RuntimeError("broken")
+        return search(levels, generator)
+
+    monkeypatch.setattr(exemplar, "_search", watched)
+    torch.set_num_threads(2)
+    try:
+        with pytest.raises(RuntimeError, match="broken") if fails else nullcontext():
+            complete(with_hole(NOISE, HOLES), HOLES)
+        assert (used, torch.get_num_threads()) == ([1], 2)
+    finally:
+        torch.set_num_threads(before)
 
 
 @pytest.mark.parametrize("limit", [exemplar.LIMIT, 4000])

@@ -213,7 +213,7 @@ def test_no_hole() -> None:
 
 @pytest.mark.parametrize("method", METHODS)
 def test_nothing_known(method: str) -> None:
-    with pytest.raises(ValueError, match="the mask covers the whole picture: nothing is known that it could be filled from"):
+    with pytest.raises(ValueError, match="the mask covers the whole picture; nothing is known that it could be filled from"):
         inpaint(np.zeros((4, 5, 3), np.uint8), np.ones((4, 5)), Mean(), method=method)
 
 
@@ -234,8 +234,13 @@ def test_what_is_hidden_does_not_matter(method: str) -> None:
 
 def test_all_that_is_seen_is_a_hole() -> None:
     hidden = np.arange(20).reshape(4, 5) > 7
-    with pytest.raises(ValueError, match="the mask covers the whole picture, but for what is transparent: nothing is known"):
+    with pytest.raises(ValueError, match="the mask covers all that is seen: the rest is transparent, or not finite; nothing is known"):
         inpaint(np.zeros((4, 5, 3), np.uint8), ~hidden, Mean(), hidden=hidden)
+
+
+def test_nothing_is_seen() -> None:
+    with pytest.raises(ValueError, match="all of the picture is transparent; nothing is known that it could be filled from"):
+        inpaint(np.zeros((4, 5, 3), np.uint8), np.eye(4, 5), Mean(), hidden=np.ones((4, 5), bool))
 
 
 @pytest.mark.parametrize("thickness", [10, 200])
@@ -289,11 +294,23 @@ def test_no_network() -> None:
         inpaint(np.zeros((4, 5, 3), np.uint8), np.eye(4, 5))
 
 
+@pytest.mark.parametrize("wide", [False, True])
 @pytest.mark.parametrize("method", METHODS)
-def test_not_finite_beside_a_hole(method: str) -> None:
-    picture = np.full((8, 8, 1), np.inf, np.float32)
-    with pytest.raises(ValueError, match="holds a NaN or an infinity beside a hole"):
-        inpaint(picture, np.eye(8), Mean(), method=method)
+def test_what_is_not_finite_stays_and_counts_for_nothing(method: str, *, wide: bool) -> None:
+    size = 320 if wide else 64
+    picture, holes = np.full((size, size, 3), 0.25, np.float32), np.zeros((size, size), bool)
+    holes[size // 4 : 3 * size // 4, size // 4 : 3 * size // 4] = True
+    picture[holes] = picture[5, 7] = np.nan
+    picture[size // 4 - 2 : size // 4, 10 : size - 10] = [0.25, -np.inf, 0.25]  # along an edge of the hole
+    result = inpaint(picture, holes, Mean(), method=method)
+    np.testing.assert_allclose(result[holes], 0.25, atol=0.01)
+    np.testing.assert_array_equal(result[~holes], picture[~holes])
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_nothing_is_finite(method: str) -> None:
+    with pytest.raises(ValueError, match="covers all that is seen: the rest is transparent, or not finite"):
+        inpaint(np.full((8, 8, 1), np.inf, np.float32), np.eye(8), Mean(), method=method)
 
 
 def test_same_bytes_again() -> None:

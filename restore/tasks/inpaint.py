@@ -85,7 +85,8 @@ def inpaint(  # noqa: PLR0913 - all that people choose about a fill
     """Fill the holes that a mask marks.
 
     Args:
-        pixels: (H, W, 1) or (H, W, 3), uint8, uint16, or float32 nominally in [0, 1]. What lies in the holes is ignored.
+        pixels: (H, W, 1) or (H, W, 3), uint8, uint16, or float32 nominally in [0, 1]. What lies in the holes is ignored, NaNs and
+            infinities elsewhere are as if hidden.
         mask: (H, W), non-zero = fill.
         runtime: An inpainting network; only "learned" needs one.
         method: "learned", "telea" (Telea 2004), "ns" (Navier-Stokes; Bertalmio et al. 2001) or "biharmonic" (Damelin, Hoang 2018).
@@ -102,15 +103,12 @@ def inpaint(  # noqa: PLR0913 - all that people choose about a fill
         of networks within [0, 1] and that of the picture.
 
     Raises:
-        ValueError: The method is unknown, the mask has another size or covers all that is seen of the picture, a float picture holds a
-            NaN or an infinity beside a hole.
+        ValueError: The method is unknown, the mask has another size or covers all that is seen of the picture.
         MemoryError: The smallest crop does not fit.
     """
     fill = choose(method, runtime)
     holes = masks.check(mask, pixels.shape[:2])
-    if (holes if hidden is None else holes | hidden).all():
-        rest = "" if holes.all() else ", but for what is transparent"
-        raise ValueError(f"the mask covers the whole picture{rest}: nothing is known that it could be filled from")
+    hidden = _hidden(pixels, holes, hidden)
     marked, result, holes, multiple_of = holes, pixels.copy(), holes.copy(), runtime.multiple_of if runtime else 1
     report = progress or (lambda done: None)
     report(0.0)
@@ -142,6 +140,20 @@ def inpaint(  # noqa: PLR0913 - all that people choose about a fill
         result[hidden] = pixels[hidden]
     report(1.0)
     return result
+
+
+def _hidden(pixels: np.ndarray, holes: np.ndarray, hidden: np.ndarray | None) -> np.ndarray | None:
+    """What nobody sees, and what is not finite beside the ``holes``: (H, W) bool, or None; some of the picture is left."""
+    lost = None if pixels.dtype != np.float32 else ~(np.isfinite(pixels).all(2) | holes)
+    if lost is not None and lost.any():
+        hidden = lost if hidden is None else hidden | lost
+    if not (holes if hidden is None else holes | hidden).all():
+        return hidden
+    if hidden is not None and hidden.all():
+        why = "all of the picture is transparent"
+    else:
+        why = f"the mask covers {'the whole picture' if holes.all() else 'all that is seen: the rest is transparent, or not finite'}"
+    raise ValueError(f"{why}; nothing is known that it could be filled from")
 
 
 def _finish(
@@ -258,9 +270,8 @@ def _copy_texture(crop: np.ndarray, filled: np.ndarray, unseen: np.ndarray, core
         return
     x = to_float(crop)
     x = to_srgb(x) if linear else x
-    lost = ~np.isfinite(x).all(2) | (unseen & ~filled)
-    x = continued(x, ~lost)
-    y = exemplar.complete(x, written, sources=~lost & ~unseen, seed=seed)
+    x = continued(x, filled | ~unseen)
+    y = exemplar.complete(x, written, sources=~unseen, seed=seed)
     y = x + share[..., None] * (y - x)
     crop[written] = from_float(to_linear(y) if linear else y, crop.dtype)[written]
 
@@ -289,12 +300,9 @@ def _grain(pixels: np.ndarray, holes: np.ndarray, *, linear: bool) -> grain.Grai
     found = grain.measure(pixels, holes, linear=linear)
     if found is None or not found.strength(found.levels).any():
         return None
-    known = ~holes
-    if pixels.dtype == np.float32:
-        known &= np.isfinite(pixels).all(2)
-    if estimate.has_camera_noise(pixels, linear=linear, where=known):
+    if estimate.has_camera_noise(pixels, linear=linear, where=~holes):
         return found
-    level = WHITE * estimate.noise_level(pixels, linear=linear, where=known)
+    level = WHITE * estimate.noise_level(pixels, linear=linear, where=~holes)
     return found.weakened(level) if level > grain.LEAST else None
 
 
@@ -321,9 +329,7 @@ def _repair(result: np.ndarray, holes: np.ndarray, hidden: np.ndarray | None, co
     afar = unseen.all()
     x = to_float(_from_afar(result, holes, hidden, window) if afar else crop)
     x = to_srgb(x) if linear else x
-    x = x if afar else np.where(unseen[..., None], np.float32(0), x)  # a NaN in a hole is as good as any number
-    if not np.isfinite(x).all():
-        raise ValueError("the picture holds a NaN or an infinity beside a hole; expected finite numbers, or such pixels in the mask")
+    x = x if afar else np.where(unseen[..., None], np.float32(0), x)  # a NaN there is as good as any number
     filled = x if afar else fill(x, unseen)
     filled = from_float(to_linear(filled) if linear else filled, result.dtype)
     written = np.zeros_like(unknown)
