@@ -40,8 +40,8 @@ DOUBT = 0.08
 with holes of 30 % that gained 0.1 dB in the holes at a slightly lower LPIPS; less of it gains more and leaves wide holes smooth."""
 RIM, SLOPE = 36.0, 0.4
 """Width of the rim that keeps the guess, in pixels, and how much of it goes for each pixel of half the hole's width: 24 are left in a hole
-60 pixels wide, 17 in wide ones. A network is at its best there, and in all of a narrow hole; a rim of 8 in wide holes cost 0.05 dB and 1.8 %
-of LPIPS on photographs with holes of 30 %."""
+60 pixels wide, 17 in wide ones. A network is at its best there, and in all of a narrow hole; a rim of 8 in wide holes cost 0.05 dB and
+1.8 % of LPIPS on photographs with holes of 30 %."""
 RISE = 4.0
 """Width of the band behind the rim in which the guess turns to texture, in pixels."""
 AROUND = 32
