@@ -167,6 +167,27 @@ def test_a_batch_that_cannot_be_made():
     assert not runs(process)
 
 
+class Heavy:
+    """What is in torch all the time while a worker hands it over."""
+
+    def __reduce__(self):
+        while True:
+            torch.ones(64, 64) @ torch.ones(64, 64)
+
+
+def heavy_after_the_first(step):
+    return Heavy() if step else os.getpid()
+
+
+def test_workers_that_are_let_go_end_quietly_whatever_they_do(capfd):
+    iterator = data.batches(heavy_after_the_first, range(9), workers=1)
+    process = next(iterator)
+    time.sleep(0.5)
+    iterator.close()
+    assert not runs(process)
+    assert not capfd.readouterr().err
+
+
 @pytest.mark.slow
 def test_a_worker_that_is_killed():
     iterator = data.batches(Noisy(data.Crops(pictures(), 48)), range(10**9), workers=1)

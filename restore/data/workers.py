@@ -1,6 +1,8 @@
 """Photographs that are decoded when they are drawn, and worker processes that make batches ahead of the step that needs them."""
 
+import atexit
 import multiprocessing
+import os
 import signal
 import traceback
 from collections.abc import Callable, Generator, Iterable, Sequence
@@ -107,9 +109,14 @@ def load_ahead(table: "Steps[T]", steps: Iterable[int], workers: int) -> "DataLo
 
 
 def settle(worker: int) -> None:
-    """Let a worker keep to one thread, as torch's already does, and leave Ctrl-C to the process that it works for."""
+    """Let a worker keep to one thread, as torch's already does, and leave Ctrl-C to the process that it works for.
+
+    A worker that is let go may still have a thread in torch, on its way to hand over a batch that nobody will take. Python ends such a
+    thread by force while it finalizes, which aborts the process, so a worker ends at once instead.
+    """
     cv2.setNumThreads(1)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    atexit.register(os._exit, 0)
 
 
 @dataclass(frozen=True)
