@@ -54,8 +54,19 @@ def blurred(clean: np.ndarray, kernel: np.ndarray) -> np.ndarray:
 
 
 @needs_networks
-@pytest.mark.parametrize("kind", ["uint8", "uint16", "grey", "linear"])
-@pytest.mark.parametrize("cause", ["shake", "lens"])
+@pytest.mark.parametrize(
+    ("cause", "kind"),
+    [
+        ("shake", "uint8"),
+        ("lens", "uint16"),
+        ("lens", "grey"),
+        ("shake", "linear"),
+        *(
+            pytest.param(*others, marks=pytest.mark.slow)
+            for others in [("lens", "uint8"), ("shake", "uint16"), ("shake", "grey"), ("lens", "linear")]
+        ),
+    ],
+)
 def test_blur_is_found_and_undone(cause: str, kind: str, denoiser: Runtime, sharpener: Runtime) -> None:
     clean = data.astronaut()[:256, 128:384]
     clean = clean[..., 1:2] if kind == "grey" else clean.astype(np.uint16) * 257 if kind == "uint16" else clean
