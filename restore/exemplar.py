@@ -42,8 +42,13 @@ RIM, SLOPE = 36.0, 0.4
 """Width of the rim that keeps the guess, in pixels, and how much of it goes for each pixel of half the hole's width: 24 are left in a hole
 60 pixels wide, 17 in wide ones. A network is at its best there, and in all of a narrow hole; a rim of 8 in wide holes cost 0.05 dB and
 1.8 % of LPIPS on photographs with holes of 30 %."""
+CALM = 2.0
+"""Where texture has more than so many times the gradients of the guess, and of what surrounds the hole, less of it stays: beside a lattice
+it breaks into splinters. That halves them, at the same scores on photographs with holes of 30 % (LPIPS .0970 instead of .0968)."""
 RISE = 4.0
 """Width of the band behind the rim in which the guess turns to texture, in pixels."""
+NEAR = (11, 11)
+"""Rows and columns of the window in which gradients are averaged."""
 AROUND = 32
 """Half a hole's width is the largest distance from what is known, so far around a pixel."""
 
@@ -76,7 +81,7 @@ def complete(guess: np.ndarray, holes: np.ndarray, *, sources: np.ndarray | None
         if found is None:
             return guess.copy()
         matches, filled = found
-        fit: np.ndarray = (1 / (1 + (matches.misfit(filled) / DOUBT).square())).numpy()
+        fit = (1 / (1 + (matches.misfit(filled) / DOUBT).square())).numpy() * _calmness(filled, levels[0])
     height, width = holes.shape
     result = filled[..., :3].numpy()
     if scale > 1:
@@ -179,13 +184,24 @@ def _halved(x: np.ndarray) -> np.ndarray:
 
 def _gradients(x: np.ndarray, known: np.ndarray) -> np.ndarray:
     """Mean sizes of the gradients around each pixel: measured where it is known, continued smoothly into holes, (H, W, 2)."""
-    grey = x.mean(2)
-    sizes = np.abs(np.stack([np.diff(grey, axis=0, append=grey[-1:]), np.diff(grey, axis=1, append=grey[:, -1:])], 2))
     weight = cv2.erode(known.astype(np.float32), np.ones((3, 3), np.uint8), borderValue=1)
-    window = (11, 11)
-    total, amount = cv2.blur(sizes * weight[..., None], window), cv2.blur(weight, window)
+    total, amount = cv2.blur(_steps(x) * weight[..., None], NEAR), cv2.blur(weight, NEAR)
     means = planes(torch.from_numpy(total / np.maximum(amount, 1e-6)[..., None]))
     return pixels(push_pull(means, torch.from_numpy(amount < 1e-3)[None, None])).numpy()
+
+
+def _steps(x: np.ndarray) -> np.ndarray:
+    """Sizes of the steps in brightness to the pixel below and to the right, (H, W, 2)."""
+    grey = x.mean(2)
+    return np.abs(np.stack([np.diff(grey, axis=0, append=grey[-1:]), np.diff(grey, axis=1, append=grey[:, -1:])], 2))
+
+
+def _calmness(filled: torch.Tensor, level: Level) -> np.ndarray:
+    """How much may stay of what is busier than the guess, and than what surrounds the hole, (H, W), 0 to 1."""
+    there, own = (cv2.blur(_steps(image[..., :3].numpy()), NEAR).sum(2) for image in (filled, level.image))
+    expected = np.maximum(level.image[..., 3:].numpy().sum(2), own)
+    share: np.ndarray = np.clip((CALM * expected + 1e-6) / (there + 1e-6), 0, 1) ** 2
+    return share
 
 
 def _heal(image: torch.Tensor, down: torch.Tensor, right: torch.Tensor, holes: torch.Tensor) -> torch.Tensor:

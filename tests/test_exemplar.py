@@ -107,6 +107,17 @@ def test_the_guess_stays_where_no_patch_fits() -> None:
     assert np.abs(complete(guess, HOLES) - guess)[HOLES][:, 0].mean() > 0.5 * red[:, :, 0].std()
 
 
+def test_what_is_busier_than_the_guess_and_the_surroundings_hardly_shows() -> None:
+    """Around the hole it is calm; only a lattice has the guess's brightness."""
+    rng = np.random.default_rng(0)
+    calm, lattice = 0.8 + 0.002 * rng.standard_normal((96, 120, 1)), 0.2 + 0.4 * rng.random((96, 40, 1))
+    picture = np.repeat(np.concatenate([calm, lattice], 1), 3, 2).astype(np.float32)
+    holes = np.zeros(picture.shape[:2], bool)
+    holes[24:72, 40:88] = True
+    filled = complete(np.where(holes[..., None], np.float32(0.4), picture), holes)
+    assert 0.001 < filled[holes].std() < 0.015  # 0.04 if all of it stays
+
+
 def test_same_seed_same_texture() -> None:
     guess = with_hole(NOISE, HOLES)
     before = guess.copy()
