@@ -44,7 +44,7 @@ RIM, SLOPE = 36.0, 0.4
 1.8 % of LPIPS on photographs with holes of 30 %."""
 CALM = 2.0
 """Where texture has more than so many times the gradients of the guess, and of what surrounds the hole, less of it stays: beside a lattice
-it breaks into splinters. That halves them, at the same scores on photographs with holes of 30 % (LPIPS .0970 instead of .0968)."""
+it breaks into splinters. That halves them, at the same scores on photographs with holes of 30 % (17.49 dB, LPIPS .0970 after .0968)."""
 RISE = 4.0
 """Width of the band behind the rim in which the guess turns to texture, in pixels."""
 NEAR = (11, 11)

@@ -300,9 +300,10 @@ def _grain(pixels: np.ndarray, holes: np.ndarray, *, linear: bool) -> grain.Grai
     found = grain.measure(pixels, holes, linear=linear)
     if found is None or not found.strength(found.levels).any():
         return None
-    if estimate.has_camera_noise(pixels, linear=linear, where=~holes):
+    seen = ~holes
+    if estimate.has_camera_noise(pixels, linear=linear, where=seen):
         return found
-    level = WHITE * estimate.noise_level(pixels, linear=linear, where=~holes)
+    level = WHITE * estimate.noise_level(pixels, linear=linear, where=seen)
     return found.weakened(level) if level > grain.LEAST else None
 
 
