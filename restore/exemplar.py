@@ -200,8 +200,8 @@ def _calmness(filled: torch.Tensor, level: Level) -> np.ndarray:
     """How much may stay of what is busier than the guess, and than what surrounds the hole, (H, W), 0 to 1."""
     there, own = (cv2.blur(_steps(image[..., :3].numpy()), NEAR).sum(2) for image in (filled, level.image))
     expected = np.maximum(level.image[..., 3:].numpy().sum(2), own)
-    share: np.ndarray = np.clip((CALM * expected + 1e-6) / (there + 1e-6), 0, 1) ** 2
-    return share
+    kept: np.ndarray = np.clip((CALM * expected + 1e-6) / (there + 1e-6), 0, 1) ** 2
+    return kept
 
 
 def _heal(image: torch.Tensor, down: torch.Tensor, right: torch.Tensor, holes: torch.Tensor) -> torch.Tensor:
